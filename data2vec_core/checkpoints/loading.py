@@ -1,0 +1,214 @@
+"""Fitting the tensors of a checkpoint to a model: translate names by table, then load strictly.
+
+What a strict load means here: a backbone tensor that is missing or has another shape is an error; a head that the file
+lacks is initialised afresh and named; a tensor that no part takes is named. Nothing happens silently.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from data2vec_core.checkpoints.errors import CheckpointError, first_few
+from data2vec_core.config import ConfigFields
+
+if TYPE_CHECKING:
+    from data2vec_core.pretrained import PretrainedModel
+
+BACKBONE = "backbone."
+"""Under which our head classes keep their encoder."""
+
+
+class CheckpointWarning(UserWarning):
+    """Something about a checkpoint that its user should know: a fresh head, left-over tensors, unknown fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadReport:
+    """What loading a checkpoint did. Tensors go by their public names."""
+
+    source: str
+    """The folder, bundled name or hub id (with revision) that was read."""
+    initialised: tuple[str, ...] = ()
+    """Tensors the file lacks, now random: a head that has to be trained, or an optional part."""
+    mismatched: tuple[str, ...] = ()
+    """Head tensors of another shape, initialised afresh on request."""
+    left_over: tuple[str, ...] = ()
+    """Tensors of the file that no part of the model takes."""
+    config_fields: ConfigFields = ConfigFields()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every weight of the model came from the file."""
+        return not self.initialised and not self.mismatched
+
+    def sentences(self) -> list[str]:
+        """The report in words; empty when there is nothing to say."""
+        said = []
+        if fresh := self.initialised + self.mismatched:
+            said.append(f"initialised at random, to be trained before use: {first_few(fresh)}")
+        if self.left_over:
+            said.append(f"in the file but not in the model: {first_few(self.left_over)}")
+        if self.config_fields.unknown:
+            said.append(f"unknown configuration fields: {first_few(self.config_fields.unknown)}")
+        return said
+
+    def warn(self) -> None:
+        """Raise a `CheckpointWarning` for each sentence."""
+        for sentence in self.sentences():
+            warnings.warn(f"{self.source}: {sentence}", CheckpointWarning, stacklevel=3)
+
+
+def fit_tensors(
+    model: PretrainedModel,
+    tensors: Mapping[str, Tensor],
+    *,
+    source: str,
+    fields: ConfigFields | None = None,
+    dtype: torch.dtype | str | None = None,
+    ignore_mismatched_sizes: bool = False,
+) -> LoadReport:
+    """Load tensors under their public names into a model, which may still be on the meta device.
+
+    Args:
+        model: whose tensors are replaced.
+        tensors: by public name, with or without the backbone's prefix.
+        dtype: `"auto"` keeps the file's number format; None means float32.
+
+    Raises:
+        CheckpointError: backbone tensors are missing or mis-shaped, or head tensors mis-shaped.
+    """
+    own, left_over = _translate(model, tensors)
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in own]
+    mismatched = [name for name in own if own[name].shape != expected[name].shape]
+    _refuse_broken(model, missing, mismatched, own, expected, source, ignore_mismatched_sizes)
+    for name in mismatched:
+        del own[name]
+
+    file_dtype = next((t.dtype for t in own.values() if t.is_floating_point()), torch.float32)
+    target_dtype = _parse_dtype(dtype, file_dtype)
+    model.to_empty(device="cpu") if _is_on_meta(model) else None
+    fresh = {*missing, *mismatched}
+    for path, module in model.named_modules():
+        owned = {f"{path}.{name}".lstrip(".") for name in (*module._parameters, *module._buffers)}
+        if owned & fresh:
+            _reset_buffers(module)
+            model.initialise_module(module)
+    model.to(target_dtype)
+    converted = {
+        name: t.to(target_dtype) if t.is_floating_point() else t for name, t in own.items()
+    }
+    model.load_state_dict(converted, strict=False, assign=False)
+    public = to_public_name
+    return LoadReport(
+        source=source,
+        initialised=tuple(public(model, name) for name in missing),
+        mismatched=tuple(public(model, name) for name in mismatched),
+        left_over=tuple(left_over),
+        config_fields=fields or ConfigFields(),
+    )
+
+
+def to_public_name(model: PretrainedModel, own_name: str) -> str:
+    """The name under which the public format stores a tensor of this model."""
+    table = model.key_table
+    if own_name.startswith(BACKBONE):
+        return table.prefix + table.to_public(own_name.removeprefix(BACKBONE))
+    return table.to_public(own_name)
+
+
+def to_public_names(model: PretrainedModel) -> dict[str, Tensor]:
+    """All tensors of a model under their public names."""
+    return {to_public_name(model, name): tensor for name, tensor in model.state_dict().items()}
+
+
+def _translate(
+    model: PretrainedModel, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors by own name, and the public names of those that the model has no place for."""
+    table = model.key_table
+    has_head = model.base_model is not model
+    file_has_head = any(name.startswith(table.prefix) for name in tensors)
+    expected = model.state_dict().keys()
+    own: dict[str, Tensor] = {}
+    left_over: list[str] = []
+    for public_name, tensor in tensors.items():
+        if table.is_dropped(public_name):
+            continue
+        in_backbone = public_name.startswith(table.prefix) or not file_has_head
+        name = table.to_own(public_name.removeprefix(table.prefix))
+        if in_backbone and has_head:
+            name = BACKBONE + name
+        takes = name in expected and (in_backbone or has_head)
+        if takes:
+            own[name] = tensor
+        else:
+            left_over.append(public_name)
+    return own, left_over
+
+
+def _refuse_broken(
+    model: PretrainedModel,
+    missing: list[str],
+    mismatched: list[str],
+    own: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    source: str,
+    ignore_mismatched_sizes: bool,
+) -> None:
+    def is_needed(name: str) -> bool:
+        bare = name.removeprefix(BACKBONE)
+        is_backbone = name.startswith(BACKBONE) or model.base_model is model
+        return is_backbone and not bare.startswith(model.optional_parts)
+
+    faults = []
+    if broken := [to_public_name(model, name) for name in missing if is_needed(name)]:
+        faults.append(f"missing: {first_few(broken)}")
+    refused = [name for name in mismatched if is_needed(name) or not ignore_mismatched_sizes]
+    if refused:
+        shapes = [
+            f"{to_public_name(model, name)} {tuple(own[name].shape)} instead of {tuple(expected[name].shape)}"
+            for name in refused
+        ]
+        faults.append(f"wrong shape: {first_few(shapes)}")
+    if faults:
+        heads = [name for name in refused if not is_needed(name)]
+        hint = (
+            " (ignore_mismatched_sizes=True starts the head afresh)"
+            if heads and len(heads) == len(refused)
+            else ""
+        )
+        raise CheckpointError(
+            f"{source} does not fit {type(model).__name__} of this configuration; {'; '.join(faults)}{hint}"
+        )
+
+
+def _parse_dtype(dtype: torch.dtype | str | None, file_dtype: torch.dtype) -> torch.dtype:
+    if dtype is None:
+        return torch.float32
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        return file_dtype
+    named = getattr(torch, dtype.removeprefix("torch."), None)
+    if not isinstance(named, torch.dtype) or not named.is_floating_point:
+        raise ValueError(
+            f"torch_dtype={dtype!r}: expected 'auto' or a floating-point type such as 'float16'"
+        )
+    return named
+
+
+def _is_on_meta(model: PretrainedModel) -> bool:
+    return any(t.is_meta for t in (*model.parameters(), *model.buffers()))
+
+
+def _reset_buffers(module: torch.nn.Module) -> None:
+    """Give a module's buffers their start values: running statistics have no initialiser of ours."""
+    if isinstance(module, torch.nn.modules.batchnorm._NormBase):
+        module.reset_running_stats()

@@ -1,0 +1,207 @@
+"""What every model class has: building from a checkpoint, saving one, freezing, gradient checkpointing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from data2vec_core.checkpoints.key_table import KeyTable
+from data2vec_core.checkpoints.loading import LoadReport, fit_tensors, to_public_names
+from data2vec_core.checkpoints.source import Role, open_checkpoint
+from data2vec_core.checkpoints.writing import write_tensors
+from data2vec_core.config import Data2VecConfig, ModelConfig
+from data2vec_core.outputs import ModelOutput
+from data2vec_core.trace import Trace
+from data2vec_core.transformer import BlockStack
+
+
+class PretrainedModel(nn.Module):
+    """Base of the 15 model classes.
+
+    A head class keeps its encoder in `backbone` (whatever its public prefix); the bare models are their own backbone.
+    """
+
+    config_class: ClassVar[type[Data2VecConfig]]
+    key_table: ClassVar[KeyTable]
+    #: Parts of the backbone that a checkpoint may lack without being broken (a pooler, a mask embedding), by prefix.
+    optional_parts: ClassVar[tuple[str, ...]] = ()
+
+    config: Any  # the modality's configuration; subclasses narrow it
+    load_report: LoadReport | None = None
+    """What loading found, initialised and left over; None for a model that was not loaded."""
+
+    def __init__(self, config: Data2VecConfig) -> None:
+        super().__init__()
+        if not isinstance(config, self.config_class):
+            raise TypeError(
+                f"{type(self).__name__} needs a {self.config_class.__name__}, got {type(config).__name__}"
+            )
+        self.config = config
+
+    def __call__(self, *args: Any, return_dict: bool | None = None, **kwargs: Any) -> Any:
+        """Run `forward`; with `return_dict=False` the result is a plain tuple of its fields that are not None."""
+        output = super().__call__(*args, **kwargs)
+        return (
+            output.to_tuple()
+            if return_dict is False and isinstance(output, ModelOutput)
+            else output
+        )
+
+    # -- structure ---------------------------------------------------------------------------------------------------
+
+    @property
+    def base_model(self) -> PretrainedModel:
+        """The encoder without a head."""
+        return getattr(self, "backbone", self)
+
+    def freeze_base_model(self) -> None:
+        """Train the head only."""
+        self.base_model.requires_grad_(False)
+
+    def gradient_checkpointing_enable(self) -> None:
+        """Recompute the blocks' activations in the backward pass instead of keeping them (less memory, more time)."""
+        self._set_gradient_checkpointing(True)
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep activations again."""
+        self._set_gradient_checkpointing(False)
+
+    def _set_gradient_checkpointing(self, is_on: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, BlockStack):
+                module.gradient_checkpointing = is_on
+
+    def num_parameters(self) -> int:
+        """Number of parameters; tied ones count once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the parameters."""
+        return next(self.parameters()).dtype
+
+    def initialise(self) -> None:
+        """Draw the weights afresh, by the reference's rules, except those of a backbone inside, which has drawn its
+        own. Every concrete class calls it at the end of its constructor."""
+        drawn = set() if self.base_model is self else set(self.base_model.modules())
+        for module in self.modules():
+            if module not in drawn:
+                self.initialise_module(module)
+
+    def initialise_module(self, module: nn.Module) -> None:
+        """Draw the weights that one module owns itself; each modality has its rules."""
+        raise NotImplementedError
+
+    # -- recording ---------------------------------------------------------------------------------------------------
+
+    def _trace_for(
+        self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
+    ) -> Trace | None:
+        """The trace a forward pass hands down: the caller's, extended by what the two flags ask for. None of the
+        three asked: None, so that the fused kernel runs."""
+        wanted: list[Any] = []
+        if (
+            self.config.output_hidden_states
+            if output_hidden_states is None
+            else output_hidden_states
+        ):
+            wanted.append("hidden")
+        if self.config.output_attentions if output_attentions is None else output_attentions:
+            wanted += ["attention", "cross_attention"]
+        return (trace or Trace()).also(*wanted) if wanted else trace
+
+    def _recorded(
+        self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
+    ) -> dict[str, tuple[Tensor, ...] | None]:
+        """`hidden_states` and `attentions` of a result, from the trace, where the flags asked for them."""
+        states = (
+            self.config.output_hidden_states
+            if output_hidden_states is None
+            else output_hidden_states
+        )
+        attentions = (
+            self.config.output_attentions if output_attentions is None else output_attentions
+        )
+        return {
+            "hidden_states": trace.all("hidden") if trace is not None and states else None,
+            "attentions": trace.all("attention") if trace is not None and attentions else None,
+        }
+
+    # -- checkpoints -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder_or_name: str | Path,
+        *,
+        role: Role = "student",
+        torch_dtype: torch.dtype | str | None = None,
+        ignore_mismatched_sizes: bool = False,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Build a model from a checkpoint: a local folder, the name of a bundled model, or a hub id.
+
+        The model comes back in eval mode, and `load_report` says what happened to every tensor.
+
+        Args:
+            folder_or_name: looked up in that order.
+            role: `teacher` reads `teacher.safetensors` of the folder instead of the student's weights.
+            torch_dtype: number format to hold the weights in, or `"auto"` for the file's own; float32 by default.
+            ignore_mismatched_sizes: initialise a head tensor of another shape afresh instead of refusing (a new set
+                of classes, say).
+            revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
+            **overrides: configuration fields to change, such as `num_labels=12`.
+
+        Raises:
+            CheckpointError: nothing there, no network, an unreadable file, or backbone tensors missing or mis-shaped.
+            TypeError: an override that is not a configuration field.
+        """
+        checkpoint = open_checkpoint(
+            folder_or_name,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
+        config, fields = cls.config_class.load(checkpoint.folder, **overrides)
+        with torch.device("meta"):  # no time spent on weights that are replaced anyway
+            model = cls(config)
+        report = fit_tensors(
+            model,
+            checkpoint.read_tensors(role),
+            source=checkpoint.source,
+            fields=fields,
+            dtype=torch_dtype,
+            ignore_mismatched_sizes=ignore_mismatched_sizes,
+        )
+        model.load_report = report
+        report.warn()
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write `config.json` and `model.safetensors`, in the public layout that the transformers library reads.
+
+        Args:
+            folder: made when it does not exist.
+            dtype: number format of the file; the parameters' own by default.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        dtype = dtype or self.dtype
+        config: ModelConfig = self.config
+        config.replace(
+            architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch.")
+        ).save(folder)
+        write_tensors(folder, to_public_names(self), dtype=dtype)
