@@ -16,31 +16,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.config_legacy import LEGACY_FIELDS
 
 CONFIG_FILE = "config.json"
 
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-
-#: Fields that public files carry and that have no meaning here: bookkeeping of the library that wrote the file,
-#: generation defaults of its base class, and settings of related models (wav2vec 2.0's quantiser and norms, RoBERTa's).
-LEGACY_FIELDS = frozenset(
-    """
-    _attn_implementation_autoset _name_or_path add_cross_attention attn_implementation bad_words_ids
-    begin_suppress_tokens chunk_size_feed_forward codevector_dim contrastive_logits_temperature
-    cross_attention_hidden_size decoder_start_token_id diversity_loss_weight diversity_penalty do_sample
-    do_stable_layer_norm early_stopping encoder_no_repeat_ngram_size exponential_decay_length_penalty
-    feat_extract_dropout feat_extract_norm feat_quantizer_dropout finetuning_task forced_bos_token_id
-    forced_eos_token_id gradient_checkpointing is_composition is_decoder is_encoder_decoder label2id length_penalty
-    mask_channel_length mask_channel_min_space mask_channel_other mask_channel_prob mask_channel_selection
-    mask_time_min_space mask_time_other mask_time_selection max_length min_length model_type no_repeat_ngram_size
-    num_adapter_heads num_beam_groups num_beams num_codevector_groups num_codevectors_per_group
-    num_feat_extract_layers num_negatives num_return_sequences output_scores prefix problem_type proj_codevector_dim
-    pruned_heads remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id
-    suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder tie_word_embeddings
-    tokenizer_class top_k top_p torchscript transformers_version typical_p use_bfloat16 use_cache use_return_dict
-    """.split()
-)
 
 
 @dataclass(frozen=True)
@@ -82,9 +63,7 @@ class Data2VecConfig:
     """Number format of the saved weights, such as `float16`. Informative: loading decides by its own argument."""
 
     def __post_init__(self) -> None:
-        for f in dataclasses.fields(
-            self
-        ):  # JSON has lists only; tuples keep the configuration hashable
+        for f in dataclasses.fields(self):  # JSON has lists only; tuples keep the configuration hashable
             value = getattr(self, f.name)
             if isinstance(value, list):
                 object.__setattr__(self, f.name, tuple(value))
@@ -97,9 +76,7 @@ class Data2VecConfig:
             self.hidden_size % self.num_attention_heads == 0,
             f"must be divisible by num_attention_heads={self.num_attention_heads}",
         )
-        self._require(
-            "hidden_act", self.hidden_act in ACTIVATIONS, f"must be one of {sorted(ACTIVATIONS)}"
-        )
+        self._require("hidden_act", self.hidden_act in ACTIVATIONS, f"must be one of {sorted(ACTIVATIONS)}")
         self._require(
             "problem_type",
             self.problem_type is None or self.problem_type in PROBLEM_TYPES,
@@ -111,22 +88,16 @@ class Data2VecConfig:
         if self.id2label is not None:
             id2label = {int(index): str(label) for index, label in self.id2label.items()}
             if self.num_labels is not None and self.num_labels != len(id2label):
-                raise ValueError(
-                    f"num_labels={self.num_labels} but id2label names {len(id2label)} classes"
-                )
+                raise ValueError(f"num_labels={self.num_labels} but id2label names {len(id2label)} classes")
         else:
             count = 2 if self.num_labels is None else self.num_labels
             self._require("num_labels", count >= 0, "must not be negative")
             id2label = {index: f"LABEL_{index}" for index in range(count)}
-        label2id = (
-            self.label2id if self.label2id else {label: index for index, label in id2label.items()}
-        )
+        label2id = self.label2id if self.label2id else {label: index for index, label in id2label.items()}
         if self.id2label is None and len(label2id) != len(id2label):
             label2id = {label: index for index, label in id2label.items()}
         object.__setattr__(self, "id2label", id2label)
-        object.__setattr__(
-            self, "label2id", {str(label): int(index) for label, index in label2id.items()}
-        )
+        object.__setattr__(self, "label2id", {str(label): int(index) for label, index in label2id.items()})
         object.__setattr__(self, "num_labels", len(id2label))
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
@@ -182,9 +153,7 @@ class Data2VecConfig:
         """
         model_type = values.get("model_type", cls.model_type)
         if model_type != cls.model_type:
-            raise ValueError(
-                f"this is a {model_type!r} configuration; {cls.__name__} reads {cls.model_type!r}"
-            )
+            raise ValueError(f"this is a {model_type!r} configuration; {cls.__name__} reads {cls.model_type!r}")
         values = dict(values)
         if "torch_dtype" in values:  # its name until transformers 4.55
             values.setdefault("dtype", values.pop("torch_dtype"))
@@ -193,7 +162,7 @@ class Data2VecConfig:
         other = values.keys() - names
         report = ConfigFields(
             dropped=tuple(sorted(other & LEGACY_FIELDS)),
-            unknown=tuple(sorted(other - LEGACY_FIELDS)),
+            unknown=tuple(sorted(other - LEGACY_FIELDS - {"model_type"})),
         )
         config = cls(**known)
         return (config.replace(**overrides) if overrides else config), report
@@ -409,13 +378,9 @@ class Data2VecVisionConfig(Data2VecConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_shares(
-            "hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate"
-        )
+        self._require_shares("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate")
         height, width = self.grid_size
-        self._require(
-            "patch_size", height > 0 and width > 0, f"must fit into image_size={self.image_size}"
-        )
+        self._require("patch_size", height > 0 and width > 0, f"must fit into image_size={self.image_size}")
         self._require(
             "segmentation_taps",
             self.segmentation_taps in ("reference", "beit"),
@@ -450,44 +415,3 @@ CONFIGS: dict[str, type[Data2VecConfig]] = {
     "text": Data2VecTextConfig,
     "vision": Data2VecVisionConfig,
 }
-
-_LARGE = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
-_TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-}
-_PUBLIC_TEXT = {
-    "vocab_size": 50265,
-    "max_position_embeddings": 514,
-    "type_vocab_size": 1,
-    "layer_norm_eps": 1e-5,
-}
-_PRETRAINED_VISION = {"use_shared_relative_position_bias": True, "use_mean_pooling": False}
-
-#: Named sizes. `base` and `large` are those of the public checkpoints (data2vec.md 1.4); `tiny` is for tests.
-PRESETS: dict[str, Data2VecConfig] = {
-    "audio-tiny": Data2VecAudioConfig(
-        **_TINY, conv_dim=(24, 24, 32), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_conv_pos_embeddings=2,
-        conv_pos_kernel_size=5, num_conv_pos_embedding_groups=4, mask_time_length=2, classifier_proj_size=16,
-        tdnn_dim=(16, 16, 24), tdnn_kernel=(5, 3, 1), tdnn_dilation=(1, 2, 1), xvector_output_dim=16,
-    ),
-    "audio-base": Data2VecAudioConfig(),
-    "audio-large": Data2VecAudioConfig(**_LARGE),
-    "text-tiny": Data2VecTextConfig(**_TINY, vocab_size=120, max_position_embeddings=40, type_vocab_size=2),
-    "text-base": Data2VecTextConfig(**_PUBLIC_TEXT),
-    "vision-tiny": Data2VecVisionConfig(
-        **{**_TINY, "num_hidden_layers": 4}, image_size=32, patch_size=8, out_indices=(1, 2, 3, 4),
-        use_relative_position_bias=True, auxiliary_channels=16,
-    ),
-    "vision-base": Data2VecVisionConfig(**_PRETRAINED_VISION),
-    "vision-base-ft1k": Data2VecVisionConfig(use_relative_position_bias=True, num_labels=1000),
-    "vision-large": Data2VecVisionConfig(**_LARGE, **_PRETRAINED_VISION),
-    "vision-large-ft1k": Data2VecVisionConfig(**_LARGE, use_relative_position_bias=True, num_labels=1000),
-}  # fmt: skip

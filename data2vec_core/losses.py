@@ -44,6 +44,4 @@ def classification_loss(logits: Tensor, labels: Tensor, config: Data2VecConfig) 
 
 def position_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy over every position of (batch, positions, classes) whose label is not `IGNORE_LABEL`."""
-    return F.cross_entropy(
-        logits.flatten(0, -2), labels.flatten().long(), ignore_index=IGNORE_LABEL
-    )
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten().long(), ignore_index=IGNORE_LABEL)

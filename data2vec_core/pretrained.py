@@ -36,19 +36,13 @@ class PretrainedModel(nn.Module):
     def __init__(self, config: Data2VecConfig) -> None:
         super().__init__()
         if not isinstance(config, self.config_class):
-            raise TypeError(
-                f"{type(self).__name__} needs a {self.config_class.__name__}, got {type(config).__name__}"
-            )
+            raise TypeError(f"{type(self).__name__} needs a {self.config_class.__name__}, got {type(config).__name__}")
         self.config = config
 
     def __call__(self, *args: Any, return_dict: bool | None = None, **kwargs: Any) -> Any:
         """Run `forward`; with `return_dict=False` the result is a plain tuple of its fields that are not None."""
         output = super().__call__(*args, **kwargs)
-        return (
-            output.to_tuple()
-            if return_dict is False and isinstance(output, ModelOutput)
-            else output
-        )
+        return output.to_tuple() if return_dict is False and isinstance(output, ModelOutput) else output
 
     # -- structure ---------------------------------------------------------------------------------------------------
 
@@ -108,11 +102,7 @@ class PretrainedModel(nn.Module):
         """The trace a forward pass hands down: the caller's, extended by what the two flags ask for. None of the
         three asked: None, so that the fused kernel runs."""
         wanted: list[Any] = []
-        if (
-            self.config.output_hidden_states
-            if output_hidden_states is None
-            else output_hidden_states
-        ):
+        if self.config.output_hidden_states if output_hidden_states is None else output_hidden_states:
             wanted.append("hidden")
         if self.config.output_attentions if output_attentions is None else output_attentions:
             wanted += ["attention", "cross_attention"]
@@ -122,14 +112,8 @@ class PretrainedModel(nn.Module):
         self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> dict[str, tuple[Tensor, ...] | None]:
         """`hidden_states` and `attentions` of a result, from the trace, where the flags asked for them."""
-        states = (
-            self.config.output_hidden_states
-            if output_hidden_states is None
-            else output_hidden_states
-        )
-        attentions = (
-            self.config.output_attentions if output_attentions is None else output_attentions
-        )
+        states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        attentions = self.config.output_attentions if output_attentions is None else output_attentions
         return {
             "hidden_states": trace.all("hidden") if trace is not None and states else None,
             "attentions": trace.all("attention") if trace is not None and attentions else None,
@@ -201,7 +185,5 @@ class PretrainedModel(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         dtype = dtype or self.dtype
         config: ModelConfig = self.config
-        config.replace(
-            architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch.")
-        ).save(folder)
+        config.replace(architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch.")).save(folder)
         write_tensors(folder, to_public_names(self), dtype=dtype)

@@ -70,9 +70,7 @@ class Trace:
             raise ValueError(f"unknown tensor {name!r}; a trace records {', '.join(TENSOR_NAMES)}")
         layers_named = {layer for layers in self._wanted.values() for layer in layers or ()}
         if min(layers_named | {layer for _, layer in self._replace}, default=0) < 0:
-            raise ValueError(
-                "layers are counted from 0 (the input of the first block); none may be negative"
-            )
+            raise ValueError("layers are counted from 0 (the input of the first block); none may be negative")
 
     def also(self, *names: TensorName) -> Trace:
         """Ask for every layer of some further tensors (how `output_hidden_states` and the like arrive). Returns self."""
@@ -133,9 +131,7 @@ class Trace:
             KeyError: it was not asked for, or the forward pass has not run.
         """
         if key not in self._store:
-            raise KeyError(
-                f"{key[0]} of layer {key[1]} was not recorded; recorded: {sorted(self._store)}"
-            )
+            raise KeyError(f"{key[0]} of layer {key[1]} was not recorded; recorded: {sorted(self._store)}")
         return self._store[key]
 
     def __contains__(self, key: tuple[TensorName, int]) -> bool:

@@ -56,9 +56,7 @@ class Attention(nn.Module):
         key_bias: whether the key projection has a bias (vision has none).
     """
 
-    def __init__(
-        self, dim: int, heads: int, *, dropout: float = 0.0, key_bias: bool = True
-    ) -> None:
+    def __init__(self, dim: int, heads: int, *, dropout: float = 0.0, key_bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
         self.head_dim = dim // heads
@@ -92,12 +90,7 @@ class Attention(nn.Module):
             (batch, query, dim)
         """
         query = self._split(self.query(hidden))  # (batch, heads, query, head_dim)
-        if (
-            context is not None
-            and cache is not None
-            and cache.keys is not None
-            and cache.values is not None
-        ):
+        if context is not None and cache is not None and cache.keys is not None and cache.values is not None:
             key, value = cache.keys, cache.values
         else:
             source = hidden if context is None else context
@@ -115,9 +108,7 @@ class Attention(nn.Module):
             probabilities = F.dropout(scores.softmax(dim=-1), dropout)
             mixed = trace.visit(name, layer, probabilities) @ value
         else:
-            mixed = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=bias, dropout_p=dropout
-            )
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
     def score_bias(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor | None:
@@ -131,9 +122,7 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers with an activation between; applied at each position alone."""
 
-    def __init__(
-        self, dim: int, inner_dim: int, *, activation: str = "gelu", dropout: float = 0.0
-    ) -> None:
+    def __init__(self, dim: int, inner_dim: int, *, activation: str = "gelu", dropout: float = 0.0) -> None:
         super().__init__()
         self.up = nn.Linear(dim, inner_dim)
         self.activation = ACTIVATIONS[activation]
@@ -177,9 +166,7 @@ class Block(nn.Module):
         super().__init__()
         self.attention = attention
         self.attention_norm = nn.LayerNorm(dim, eps=eps)
-        self.feed_forward = FeedForward(
-            dim, inner_dim, activation=activation, dropout=activation_dropout
-        )
+        self.feed_forward = FeedForward(dim, inner_dim, activation=activation, dropout=activation_dropout)
         self.feed_forward_norm = nn.LayerNorm(dim, eps=eps)
         self.dropout = nn.Dropout(dropout)
         self.norm_first = norm_first
@@ -215,9 +202,7 @@ class Block(nn.Module):
             fed = trace.visit("feed_forward", layer, fed)
         return self._add(hidden, fed, self.feed_forward_scale, self.feed_forward_norm)
 
-    def _add(
-        self, hidden: Tensor, branch: Tensor, scale: Tensor | None, norm: nn.LayerNorm
-    ) -> Tensor:
+    def _add(self, hidden: Tensor, branch: Tensor, scale: Tensor | None, norm: nn.LayerNorm) -> Tensor:
         branch = self.dropout(branch)
         if scale is not None:
             branch = branch * scale

@@ -35,9 +35,7 @@ class KeyTable:
         self.prefix = prefix
         self._to_own = [(_pattern(public), _template(own)) for public, own in rules]
         self._to_public = [(_pattern(own), _template(public)) for public, own in rules]
-        self._old_names = [
-            (_pattern(old, anchored=False), _template(new)) for old, new in old_names
-        ]
+        self._old_names = [(_pattern(old, anchored=False), _template(new)) for old, new in old_names]
         self._drop = [_pattern(pattern, anchored=False) for pattern in drop]
 
     def is_dropped(self, public_name: str) -> bool:

@@ -101,9 +101,7 @@ def fit_tensors(
             _reset_buffers(module)
             model.initialise_module(module)
     model.to(target_dtype)
-    converted = {
-        name: t.to(target_dtype) if t.is_floating_point() else t for name, t in own.items()
-    }
+    converted = {name: t.to(target_dtype) if t.is_floating_point() else t for name, t in own.items()}
     model.load_state_dict(converted, strict=False, assign=False)
     public = to_public_name
     return LoadReport(
@@ -128,9 +126,7 @@ def to_public_names(model: PretrainedModel) -> dict[str, Tensor]:
     return {to_public_name(model, name): tensor for name, tensor in model.state_dict().items()}
 
 
-def _translate(
-    model: PretrainedModel, tensors: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], list[str]]:
+def _translate(model: PretrainedModel, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by own name, and the public names of those that the model has no place for."""
     table = model.key_table
     has_head = model.base_model is not model
@@ -179,11 +175,7 @@ def _refuse_broken(
         faults.append(f"wrong shape: {first_few(shapes)}")
     if faults:
         heads = [name for name in refused if not is_needed(name)]
-        hint = (
-            " (ignore_mismatched_sizes=True starts the head afresh)"
-            if heads and len(heads) == len(refused)
-            else ""
-        )
+        hint = " (ignore_mismatched_sizes=True starts the head afresh)" if heads and len(heads) == len(refused) else ""
         raise CheckpointError(
             f"{source} does not fit {type(model).__name__} of this configuration; {'; '.join(faults)}{hint}"
         )
@@ -198,9 +190,7 @@ def _parse_dtype(dtype: torch.dtype | str | None, file_dtype: torch.dtype) -> to
         return file_dtype
     named = getattr(torch, dtype.removeprefix("torch."), None)
     if not isinstance(named, torch.dtype) or not named.is_floating_point:
-        raise ValueError(
-            f"torch_dtype={dtype!r}: expected 'auto' or a floating-point type such as 'float16'"
-        )
+        raise ValueError(f"torch_dtype={dtype!r}: expected 'auto' or a floating-point type such as 'float16'")
     return named
 
 

@@ -32,9 +32,7 @@ def write_tensors(
     }
     temporary = folder / f".{name}.{os.getpid()}"
     try:
-        save_file(
-            ready, temporary, metadata={"format": "pt"}
-        )  # the tag that the transformers library asks for
+        save_file(ready, temporary, metadata={"format": "pt"})  # the tag that the transformers library asks for
         os.replace(temporary, folder / name)
     finally:
         temporary.unlink(missing_ok=True)
