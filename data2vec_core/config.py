@@ -226,6 +226,9 @@ class Data2VecAudioConfig(Data2VecConfig):
     tdnn_kernel: tuple[int, ...] = (5, 3, 3, 1, 1)
     tdnn_dilation: tuple[int, ...] = (1, 2, 3, 1, 1)
     xvector_output_dim: int = 512
+    fix_tdnn_lengths: bool = False
+    """Count the frames that the dilated TDNN layers of the x-vector head really leave. The reference forgets the
+    dilation, so that padding enters the statistics (data2vec.md 9.2, item 6); False gives its numbers. Ours."""
 
     pad_token_id: int | None = 0
     """Also the CTC blank."""

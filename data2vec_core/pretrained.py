@@ -84,9 +84,10 @@ class PretrainedModel(nn.Module):
 
     def initialise(self) -> None:
         """Draw the weights afresh, by the reference's rules, except those of a backbone inside, which has drawn its
-        own. Every concrete class calls it at the end of its constructor."""
+        own. Children come before their parents, which may overrule them. Every concrete class calls it at the end of
+        its constructor."""
         drawn = set() if self.base_model is self else set(self.base_model.modules())
-        for module in self.modules():
+        for module in reversed(list(self.modules())):
             if module not in drawn:
                 self.initialise_module(module)
 
@@ -106,7 +107,9 @@ class PretrainedModel(nn.Module):
             wanted.append("hidden")
         if self.config.output_attentions if output_attentions is None else output_attentions:
             wanted += ["attention", "cross_attention"]
-        return (trace or Trace()).also(*wanted) if wanted else trace
+        if not wanted:
+            return trace
+        return (Trace() if trace is None else trace).also(*wanted)  # an empty trace is falsy
 
     def _recorded(
         self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None

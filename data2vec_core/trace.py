@@ -40,8 +40,9 @@ class Trace:
             (one query's row, a head's entropy), so that a full attention stack need never be in memory.
         replace: per (name, layer), a function from the tensor to the one the forward pass shall go on with, for
             causal checks such as zeroing the values of one position. Recording sees the replaced tensor.
-        keep_gradients: store tensors attached to the graph, with `retain_grad`, so that `.grad` is there after
-            `backward`. Otherwise they are detached.
+        retain_gradients: keep the gradient of every recorded tensor, so that its `.grad` is there after `backward`.
+
+    Recorded tensors stay attached to the graph when there is one; run under `no_grad` to record values alone.
 
     Raises:
         ValueError: an unknown tensor name or a negative layer.
@@ -53,7 +54,7 @@ class Trace:
         *,
         reduce: Mapping[TensorName, Change] | None = None,
         replace: Mapping[tuple[TensorName, int], Change] | None = None,
-        keep_gradients: bool = False,
+        retain_gradients: bool = False,
     ) -> None:
         if not isinstance(tensors, Mapping):
             tensors = dict.fromkeys(tensors)
@@ -62,7 +63,7 @@ class Trace:
         }
         self._reduce = dict(reduce or {})
         self._replace = dict(replace or {})
-        self._keep_gradients = keep_gradients
+        self._retain_gradients = retain_gradients
         self._store: dict[tuple[TensorName, int], Tensor] = {}
 
         names = {*self._wanted, *self._reduce, *(name for name, _ in self._replace)}
@@ -73,7 +74,14 @@ class Trace:
             raise ValueError("layers are counted from 0 (the input of the first block); none may be negative")
 
     def also(self, *names: TensorName) -> Trace:
-        """Ask for every layer of some further tensors (how `output_hidden_states` and the like arrive). Returns self."""
+        """Ask for every layer of some further tensors, as `output_hidden_states` and its like do. Returns self.
+
+        Raises:
+            ValueError: this trace reduces one of them, and the model itself needs it whole.
+        """
+        for name in names:
+            if name in self._reduce:
+                raise ValueError(f"the model needs {name} whole, and this trace reduces it; use a second forward pass")
         self._wanted |= dict.fromkeys(names)
         return self
 
@@ -102,10 +110,9 @@ class Trace:
                 )
             tensor = changed
         if self._records(name, layer):
-            if self._keep_gradients and tensor.requires_grad:
+            if self._retain_gradients and tensor.requires_grad:
                 tensor.retain_grad()
-            kept = tensor if self._keep_gradients else tensor.detach()
-            self._store[name, layer] = self._reduce[name](kept) if name in self._reduce else kept
+            self._store[name, layer] = self._reduce[name](tensor) if name in self._reduce else tensor
         return tensor
 
     def clear(self) -> None:
@@ -136,6 +143,3 @@ class Trace:
 
     def __contains__(self, key: tuple[TensorName, int]) -> bool:
         return key in self._store
-
-    def __len__(self) -> int:
-        return len(self._store)

@@ -1,0 +1,111 @@
+"""Waveform to frames: strided convolutions, computed channels-last, and the projection to the transformer's width.
+
+A 1-D convolution without padding is a matrix product over windows of (kernel x channels) numbers that lie side by side
+in memory when the channels come last. So the windows are a strided view, each layer is one product, and the layer norm
+over channels needs no transpose.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.config import Data2VecAudioConfig
+
+
+class FrameConvolution(nn.Conv1d):
+    """`nn.Conv1d` without padding, on (batch, time, channels)."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, time, in) -> (batch, frames, out)"""
+        (kernel,), (stride,) = self.kernel_size, self.stride
+        windows = hidden.unfold(1, kernel, stride)  # (batch, frames, in, kernel)
+        windows = windows.transpose(2, 3).flatten(2)  # (batch, frames, kernel * in), still a view
+        weight = self.weight.transpose(1, 2).flatten(1)  # (out, kernel * in)
+        return F.linear(windows, weight, self.bias)
+
+
+class ConvolutionLayer(nn.Module):
+    """Convolution, layer norm over channels, activation."""
+
+    def __init__(self, in_channels: int, channels: int, kernel: int, stride: int, config: Data2VecAudioConfig) -> None:
+        super().__init__()
+        self.conv = FrameConvolution(in_channels, channels, kernel, stride, bias=config.conv_bias)
+        self.layer_norm = nn.LayerNorm(channels)
+        self.activation = ACTIVATIONS[config.feat_extract_activation]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.activation(self.layer_norm(self.conv(hidden)))
+
+
+class WaveformEncoder(nn.Module):
+    """The stack of convolutions from samples to frames (every 20 ms at the default strides)."""
+
+    def __init__(self, config: Data2VecAudioConfig) -> None:
+        super().__init__()
+        channels = (1, *config.conv_dim)
+        self.conv_layers = nn.ModuleList(
+            ConvolutionLayer(before, after, kernel, stride, config)
+            for before, after, kernel, stride in zip(
+                channels[:-1], channels[1:], config.conv_kernel, config.conv_stride, strict=True
+            )
+        )
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """(batch, samples) -> (batch, frames, conv dim)"""
+        hidden = samples.unsqueeze(-1)
+        for layer in self.conv_layers:
+            hidden = layer(hidden)
+        return hidden
+
+
+class FeatureProjection(nn.Module):
+    """Layer norm, then a linear map to the transformer's width."""
+
+    def __init__(self, config: Data2VecAudioConfig) -> None:
+        super().__init__()
+        self.layer_norm = nn.LayerNorm(config.conv_dim[-1], eps=config.layer_norm_eps)
+        self.projection = nn.Linear(config.conv_dim[-1], config.hidden_size)
+        self.dropout = nn.Dropout(config.feat_proj_dropout)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, frames, conv dim) -> (batch, frames, dim), and the normalised features themselves."""
+        normed = self.layer_norm(features)
+        return self.dropout(self.projection(normed)), normed
+
+
+class PositionalConvolution(nn.Module):
+    """One grouped convolution over time, a layer norm without weights, an activation."""
+
+    def __init__(self, config: Data2VecAudioConfig) -> None:
+        super().__init__()
+        kernel = config.conv_pos_kernel_size
+        self.conv = nn.Conv1d(
+            config.hidden_size,
+            config.hidden_size,
+            kernel,
+            padding=kernel // 2,
+            groups=config.num_conv_pos_embedding_groups,
+        )
+        self.activation = ACTIVATIONS[config.feat_extract_activation]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, frames, dim) -> the same"""
+        frames = hidden.shape[1]
+        convolved = self.conv(hidden.transpose(1, 2))[..., :frames].transpose(1, 2)  # an even kernel makes one too many
+        return self.activation(F.layer_norm(convolved, convolved.shape[-1:]))
+
+
+class PositionalConvolutions(nn.Module):
+    """Relative positions from a chain of convolutions (the paper's section on speech; data2vec.md 2.1, stage 6)."""
+
+    def __init__(self, config: Data2VecAudioConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(PositionalConvolution(config) for _ in range(config.num_conv_pos_embeddings))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, frames, dim) -> what is to be added to it"""
+        for layer in self.layers:
+            hidden = layer(hidden)
+        return hidden
