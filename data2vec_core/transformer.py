@@ -6,7 +6,7 @@ the stack that runs the blocks. Masks arrive here as an additive bias, made once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -235,17 +235,33 @@ class BlockStack(nn.Module):
         self.layerdrop = layerdrop
         self.gradient_checkpointing = False
 
-    def run(
+    def run(self, hidden: Tensor, **inputs: Any) -> Tensor:
+        """The last of `states`: (batch, positions, dim) -> output of the last block."""
+        for state in self.states(hidden, **inputs):
+            hidden = state
+        return hidden
+
+    def states(
         self,
         hidden: Tensor,
         *,
         caches: Sequence[LayerCache] | None = None,
         trace: Trace | None = None,
         **inputs: Any,
-    ) -> Tensor:
-        """(batch, positions, dim) -> output of the last block; `inputs` go to every block, `caches` one to each."""
+    ) -> Iterator[Tensor]:
+        """Run the blocks one after another.
+
+        Args:
+            hidden: (batch, positions, dim).
+            caches: one for every block.
+            inputs: go to every block.
+
+        Yields:
+            Hidden states 0 to L, (batch, positions, dim) each: the input, then every block's output.
+        """
         if trace is not None:
             hidden = trace.visit("hidden", 0, hidden)
+        yield hidden
         for index, block in enumerate(self.layers):
             if not (self.training and self.layerdrop > 0 and torch.rand(()) < self.layerdrop):
                 layer_inputs = inputs | {"trace": trace, "layer": index + 1}
@@ -257,4 +273,4 @@ class BlockStack(nn.Module):
                     hidden = block(hidden, **layer_inputs)
             if trace is not None:
                 hidden = trace.visit("hidden", index + 1, hidden)
-        return hidden
+            yield hidden
