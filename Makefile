@@ -1,0 +1,49 @@
+# make demo starts the app, make test checks everything. Both build their own environment in .venv first.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# Stamps: an environment is brought up to date only when what it was made from has changed.
+APP := $(VENV)/.installed-app
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types evaluate readme clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(APP) ## install what the app needs and start it
+	$(BIN)/python app.py
+
+test: lint types ## lint, types, then every test, a browser test included
+	$(BIN)/python -m pytest
+
+lint: $(DEV) ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV) ## static types
+	$(BIN)/mypy
+
+evaluate: $(APP) ## score the bundled models: make evaluate DATA=folder-with-the-data-packs
+	@test -n "$(DATA)" || { echo "Say where the data packs are: make evaluate DATA=folder" >&2; exit 2; }
+	$(BIN)/python -m recipes.evaluate --data "$(DATA)"
+
+readme: $(APP) ## write the tables of README.md anew from the models' cards
+	$(BIN)/python -m recipes.readme
+
+clean: ## remove the environment, caches and build leftovers
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(APP): requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --requirement requirements.txt
+	touch $@
+
+$(DEV): requirements-dev.txt pyproject.toml $(APP)
+	$(BIN)/python -m pip install --requirement requirements-dev.txt
+	touch $@
