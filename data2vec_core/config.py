@@ -282,6 +282,14 @@ class Data2VecAudioConfig(Data2VecConfig):
         return math.prod(self.conv_stride)
 
     @property
+    def receptive_field(self) -> int:
+        """Samples that one frame is made of (400 at the default: 25 ms), so also the shortest clip that gives one."""
+        samples = 1
+        for kernel, stride in zip(reversed(self.conv_kernel), reversed(self.conv_stride), strict=True):
+            samples = (samples - 1) * stride + kernel
+        return samples
+
+    @property
     def uses_spec_augment(self) -> bool:
         """Whether the model has a mask embedding (the public files store it only then)."""
         return self.mask_time_prob > 0 or self.mask_feature_prob > 0

@@ -1,0 +1,225 @@
+"""Sound as people have it (files, arrays of any rate, sample width and channel count) to mono float at 16 kHz."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL_RATE: Final = 16_000
+"""Samples a second that every public data2vec checkpoint was trained at."""
+MIN_RATE, MAX_RATE = 100, 1_000_000
+"""Sampling rates outside these bounds are taken for a damaged header."""
+MAX_CHANNELS = 64
+"""An array with more channels than this has its axes the wrong way round."""
+
+Waveform: TypeAlias = NDArray[np.float32]
+AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence[float] | tuple[int, NDArray[Any]]
+
+_BLOCK_SAMPLES = 1 << 20  # decoded at a time, all channels together
+_FFMPEG_SECONDS = 120
+_FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg"
+"""Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
+
+
+class AudioError(ValueError):
+    """A sound cannot be used; the message says why in a sentence for the person who brought it."""
+
+
+class NotAudioError(AudioError):
+    """There is no file, or it is not a sound that can be decoded."""
+
+
+class EmptyAudioError(AudioError):
+    """The sound has no samples."""
+
+
+class AudioTooLongError(AudioError):
+    """The sound is longer than allowed."""
+
+
+class BrokenSamplesError(AudioError):
+    """Samples are NaN or infinite, or of a type that is not sound."""
+
+
+def load_audio(
+    source: AudioSource,
+    *,
+    sampling_rate: int | None = None,
+    target_rate: int = MODEL_RATE,
+    max_seconds: float | None = None,
+) -> Waveform:
+    """Decode, mix down to mono and resample.
+
+    Args:
+        source: the path of a sound file, its bytes, an open binary file, an array of samples, or a (rate, array)
+            pair as gradio gives it. Arrays are (samples,) or (samples, channels); integers are PCM of their width,
+            floats are taken as they are (full scale is -1 to 1).
+        sampling_rate: of an array, in samples a second; files and pairs bring their own.
+        target_rate: samples a second of the result.
+        max_seconds: longer sounds are refused, by their header, before they are decoded.
+
+    Returns:
+        (samples,) float32.
+
+    Raises:
+        AudioError: (a ValueError) as one of its four kinds.
+        ValueError: an array without a sampling rate.
+    """
+    if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):
+        samples, rate = _decode(source, max_seconds)  # type: ignore[arg-type]
+    else:
+        if isinstance(source, tuple) and len(source) == 2 and np.ndim(source[0]) == 0 and np.ndim(source[1]) > 0:
+            sampling_rate, array = int(source[0]), np.asarray(source[1])
+        else:
+            array = np.asarray(source)
+        if sampling_rate is None:
+            raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
+        rate = sampling_rate
+        _check_rate(rate)
+        _check_seconds(len(array) / rate if array.ndim else 0, max_seconds)
+        samples = mix_down(pcm_to_float(array))
+    if samples.size and not np.isfinite(samples).all():
+        raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
+    samples = resample(samples, rate, target_rate)
+    if samples.size == 0:
+        raise EmptyAudioError("The sound is empty: it has no samples.")
+    return samples
+
+
+def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Samples as float32, of the same shape: integers over their full scale, floats as they are.
+
+    Unsigned integers have their zero in the middle of the range, as in 8-bit wave files.
+
+    Raises:
+        BrokenSamplesError: not numbers, or 64-bit integers, whose scale nobody can know.
+    """
+    kind, width = array.dtype.kind, array.dtype.itemsize
+    if kind == "f":
+        return array.astype(np.float32)
+    if kind not in "iu" or width > 4:
+        if array.size == 0:
+            return array.astype(np.float32)
+        hint = "; PCM needs an integer type of its own width, such as int16" if kind in "iu" else ""
+        raise BrokenSamplesError(f"Samples of type {array.dtype} are not sound{hint}.")
+    half_range = 1 << (8 * width - 1)
+    centre = half_range if kind == "u" else 0
+    return ((array.astype(np.float64) - centre) / half_range).astype(np.float32)
+
+
+def mix_down(array: NDArray[np.float32]) -> Waveform:
+    """(samples,) or (samples, channels) to (samples,): the mean over channels.
+
+    Raises:
+        ValueError: another number of axes, or more channels than any recording has.
+    """
+    if array.ndim == 1:
+        return array
+    if array.ndim != 2 or array.shape[1] > MAX_CHANNELS:
+        raise ValueError(f"samples should be (samples,) or (samples, channels), got shape {array.shape}")
+    if array.shape[1] == 0:
+        return np.zeros(0, np.float32)
+    return array.mean(axis=1, dtype=np.float32)
+
+
+def resample(samples: Waveform, rate: int, target_rate: int = MODEL_RATE) -> Waveform:
+    """(samples,) at one rate to (about samples * target_rate / rate,) at another, band-limited."""
+    if rate == target_rate or samples.size == 0:
+        return samples
+    import soxr  # type: ignore[import-untyped]  # loaded only where a sound needs it
+
+    return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
+
+
+def loudest_level(samples: Waveform, rate: int = MODEL_RATE) -> float:
+    """Root mean square of the loudest 20 ms, in dB relative to full scale; minus infinity for digital silence.
+
+    The mean of each window is taken out first, so that a constant offset counts as silence.
+    """
+    window = max(1, min(rate // 50, len(samples)))
+    windows = samples[: len(samples) // window * window].reshape(-1, window).astype(np.float64)  # (windows, samples)
+    loudest = windows.std(axis=1).max(initial=0.0)
+    return 20 * math.log10(loudest) if loudest > 0 else -math.inf
+
+
+def _decode(source: str | Path | bytes | BinaryIO, max_seconds: float | None) -> tuple[Waveform, int]:
+    """Mono samples of a file at its own rate, and that rate."""
+    if isinstance(source, (str, Path)):
+        source = Path(source)
+        if not source.is_file():
+            raise NotAudioError(f"There is no file {source.name!r}.")
+        if source.stat().st_size == 0:
+            raise EmptyAudioError("The file is empty.")
+    else:
+        content = bytes(source) if isinstance(source, (bytes, bytearray)) else source.read()
+        if not content:
+            raise EmptyAudioError("The file is empty.")
+        source = io.BytesIO(content)
+
+    import soundfile  # loaded only where a file is read
+
+    try:
+        return _read_blocks(source, max_seconds)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
+        if shutil.which("ffmpeg") is None:
+            raise NotAudioError("This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can).") from None
+    with _by_ffmpeg(source, max_seconds) as converted:
+        return _read_blocks(converted, max_seconds)
+
+
+def _read_blocks(file: Path | BinaryIO, max_seconds: float | None) -> tuple[Waveform, int]:
+    """Decode with soundfile, block by block: neither the header's length nor the channel count decides on memory."""
+    import soundfile
+
+    with soundfile.SoundFile(file) as sound:
+        rate, channels = sound.samplerate, sound.channels
+        _check_rate(rate)
+        if sound.frames < 1 << 40:  # streams of unknown length state an enormous one
+            _check_seconds(sound.frames / rate, max_seconds)
+        blocks: list[Waveform] = []
+        decoded = 0
+        while len(block := sound.read(max(1, _BLOCK_SAMPLES // channels), dtype="float32", always_2d=True)):
+            decoded += len(block)
+            _check_seconds(decoded / rate, max_seconds)
+            blocks.append(block.mean(axis=1, dtype=np.float32))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate
+
+
+@contextmanager
+def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[Path]:
+    """What soundfile cannot read (webm and m4a from browsers and phones), as a wave file at its own rate."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not isinstance(source, Path):  # m4a needs seeking, which a pipe cannot do
+            source.seek(0)
+            given, source = source, Path(folder) / "given"
+            source.write_bytes(given.read())
+        converted = Path(folder) / "converted.wav"
+        limit = [] if max_seconds is None else ["-t", str(max_seconds + 1)]
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file"]
+        command += ["-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{source.resolve()}", "-map", "0:a:0", *limit]
+        command += ["-c:a", "pcm_f32le", "-f", "wav", str(converted)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=_FFMPEG_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            raise NotAudioError("This file is not a sound that can be read.") from None
+        yield converted
+
+
+def _check_rate(rate: int) -> None:
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise NotAudioError(f"A sampling rate of {rate} Hz is not one of a sound ({MIN_RATE} to {MAX_RATE} are read).")
+
+
+def _check_seconds(seconds: float, max_seconds: float | None) -> None:
+    if max_seconds is not None and seconds > max_seconds:
+        raise AudioTooLongError(f"The sound is too long: {seconds:.1f} s, and at most {max_seconds:g} s are read.")

@@ -1,0 +1,146 @@
+"""Pictures as people have them (files, arrays, PIL images of any mode) to RGB, and label maps to class ids."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+ImageSource: TypeAlias = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
+
+FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "ICO", "JPEG2000")
+"""Raster formats that are opened. Vector formats are left out: reading one runs a program."""
+DEFAULT_MAX_PIXELS: Final = 60_000_000
+"""Width times height: above what phones take, below what exhausts a small machine."""
+
+# What decoders raise for damaged files, beside OSError: each format has its own habits.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
+
+
+class ImageError(ValueError):
+    """A picture cannot be used; the message says why in a sentence for the person who brought it."""
+
+
+class NotImageError(ImageError):
+    """There is no file, or it is not a picture that can be decoded."""
+
+
+class ImageTooLargeError(ImageError):
+    """The picture has more pixels than allowed."""
+
+
+def load_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """Decode a picture, turn it upright and make it RGB.
+
+    The orientation that a camera noted (EXIF) is applied; transparency is laid on white, as the reference does; of an
+    animation the first frame counts; 16-bit grey is scaled to 8 bits.
+
+    Args:
+        source: the path of a picture file, its bytes, an open binary file, a PIL image, or an array: (height, width)
+            or (height, width, channels) with 1 to 4 channels, unsigned integers over their full range or floats from
+            0 to 1.
+        max_pixels: larger pictures are refused, by their header, before they are decoded.
+
+    Raises:
+        ImageError: (a ValueError) as `NotImageError` or `ImageTooLargeError`.
+    """
+    image = _open(source, max_pixels)
+    try:
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except _DAMAGE as error:
+        if isinstance(error, ImageError):
+            raise
+        raise NotImageError("The picture is damaged and cannot be read.") from error
+
+
+def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.int64]:
+    """(height, width) class ids of a label map: palette indices or grey values as they are, never their colours.
+
+    Raises:
+        ImageError: not a picture, too large, or one with several channels.
+    """
+    if isinstance(source, np.ndarray):
+        array = source
+    else:
+        image = _open(source, max_pixels)
+        try:
+            array = np.asarray(image)
+        except _DAMAGE as error:
+            raise NotImageError("The label map is damaged and cannot be read.") from error
+    if array.ndim != 2 or array.dtype.kind not in "iub":
+        raise NotImageError(f"A label map holds one whole number a pixel, got shape {array.shape} of {array.dtype}.")
+    return array.astype(np.int64)
+
+
+def _open(source: ImageSource, max_pixels: int) -> Image.Image:
+    """The picture, its size checked; a file is not decoded yet."""
+    if isinstance(source, np.ndarray):
+        _check_size(source.shape[1] if source.ndim > 1 else 0, source.shape[0] if source.ndim else 0, max_pixels)
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        image = source
+    else:
+        if isinstance(source, (str, Path)) and not Path(source).is_file():
+            raise NotImageError(f"There is no file {Path(source).name!r}.")
+        file = io.BytesIO(source) if isinstance(source, (bytes, bytearray)) else source
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError:
+            raise ImageTooLargeError(f"The picture is too large; at most {max_pixels} pixels are read.") from None
+        except UnidentifiedImageError:
+            raise NotImageError("This file is not a picture that can be read (PNG, JPEG and WebP can).") from None
+        except _DAMAGE as error:
+            raise NotImageError("The picture is damaged and cannot be read.") from error
+    _check_size(image.width, image.height, max_pixels)
+    return image
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"The picture is too large: {width} x {height} pixels, and at most {max_pixels} in all are read."
+        )
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
+        raise NotImageError(
+            f"A picture as an array is (height, width) or (height, width, 1 to 4 channels), got {array.shape}."
+        )
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8) * 255
+    elif array.dtype.kind == "f":
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+            raise NotImageError("Pixels given as floats should lie between 0 and 1.")
+        array = np.rint(array * 255).astype(np.uint8)
+    elif array.dtype == np.uint16:
+        array = _to_8_bits(array)
+    elif array.dtype != np.uint8:
+        raise NotImageError(f"Pixels should be uint8, uint16 or floats, got {array.dtype}.")
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        values = np.asarray(image)
+        if image.mode == "F":
+            return _from_array(values).convert("RGB")
+        if values.min() < 0 or values.max() > 65535:
+            raise NotImageError("Grey pictures with more than 16 bits a pixel are not read.")
+        image = Image.fromarray(_to_8_bits(values))
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _to_8_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """16-bit values scaled to 8 bits: 65535 becomes 255."""
+    return np.rint(values / 257).astype(np.uint8)
