@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from data2vec_core.checkpoints.files import Role
 from data2vec_core.checkpoints.key_table import KeyTable
-from data2vec_core.checkpoints.loading import LoadReport, fit_tensors, to_public_names
-from data2vec_core.checkpoints.source import Role, open_checkpoint
+from data2vec_core.checkpoints.loading import LoadReport, fit_tensors, read_config, to_public_names
+from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.config import Data2VecConfig, ModelConfig
 from data2vec_core.outputs import ModelOutput
@@ -157,12 +160,13 @@ class PretrainedModel(nn.Module):
         """
         checkpoint = open_checkpoint(
             folder_or_name,
+            role=role,
             revision=revision,
             cache_dir=cache_dir,
             token=token,
             local_files_only=local_files_only,
         )
-        config, fields = cls.config_class.load(checkpoint.folder, **overrides)
+        config, fields = read_config(cls.config_class, checkpoint, **overrides)
         with torch.device("meta"):  # no time spent on weights that are replaced anyway
             model = cls(config)
         report = fit_tensors(
@@ -189,4 +193,12 @@ class PretrainedModel(nn.Module):
         dtype = dtype or self.dtype
         config: ModelConfig = self.config
         config.replace(architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch.")).save(folder)
-        write_tensors(folder, to_public_names(self), dtype=dtype)
+        write_tensors(folder, self.public_tensors(), dtype=dtype)
+
+    def public_tensors(self) -> dict[str, Tensor]:
+        """All tensors under the names of the public format; a class whose layout differs there puts it right."""
+        return to_public_names(self)
+
+    def adapt_public_tensors(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of a file, by public name, as `public_tensors` would give them: the way back."""
+        return tensors

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data2vec_core.checkpoints.card import CARD_FILE, Card
+from data2vec_core.checkpoints.card import Card
+from data2vec_core.checkpoints.files import CARD_FILE
 
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from data2vec_core.checkpoints.errors import CheckpointError
-
-CARD_FILE = "card.json"
+from data2vec_core.checkpoints.files import CARD_FILE, read_json, write_json
 
 Modality = Literal["audio", "text", "vision"]
 MODALITIES = ("audio", "text", "vision")
@@ -109,16 +107,10 @@ class Card:
         """
         path = Path(folder) / CARD_FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(values, dict):
-                raise ValueError("not a card: expected a JSON object")
-            return cls.from_dict(values)
-        except FileNotFoundError:
-            raise CheckpointError(f"{folder} has no {CARD_FILE}") from None
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}") from None
+            return cls.from_dict(read_json(path))
+        except ValueError as error:
+            raise CheckpointError(f"{path} cannot be understood: {error}") from None
 
     def save(self, folder: str | Path) -> None:
         """Write `card.json` into an existing folder."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        (Path(folder) / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(Path(folder) / CARD_FILE, self.to_dict())

@@ -9,19 +9,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError, first_few
-from data2vec_core.config import ConfigFields
+from data2vec_core.checkpoints.files import CONFIG_FILE
+from data2vec_core.config import ConfigFields, Data2VecConfig
 
 if TYPE_CHECKING:
+    from data2vec_core.checkpoints.source import Checkpoint
     from data2vec_core.pretrained import PretrainedModel
+
+Config = TypeVar("Config", bound=Data2VecConfig)
 
 BACKBONE = "backbone."
 """Under which our head classes keep their encoder."""
+
+#: Batch norm's count of training steps: not a weight, absent from some files, and read by nothing here.
+_STEP_COUNTER = ".num_batches_tracked"
 
 
 class CheckpointWarning(UserWarning):
@@ -64,6 +71,22 @@ class LoadReport:
             warnings.warn(f"{self.source}: {sentence}", CheckpointWarning, stacklevel=3)
 
 
+def read_config(config_class: type[Config], checkpoint: Checkpoint, **overrides: Any) -> tuple[Config, ConfigFields]:
+    """The configuration of a checkpoint, and what became of the other fields of its file.
+
+    Raises:
+        CheckpointError: the file is missing, broken, or of another kind of model.
+        ValueError: an override breaks a rule.
+        TypeError: an override is not a field of this configuration.
+    """
+    values = checkpoint.read_config()
+    try:
+        config, fields = config_class.read_dict(values)
+    except (ValueError, TypeError, AttributeError) as error:  # the last two: a value of another type
+        raise CheckpointError(f"{checkpoint.source}: its {CONFIG_FILE} does not fit: {error}") from error
+    return (config.replace(**overrides) if overrides else config), fields
+
+
 def fit_tensors(
     model: PretrainedModel,
     tensors: Mapping[str, Tensor],
@@ -78,12 +101,12 @@ def fit_tensors(
     Args:
         model: whose tensors are replaced.
         tensors: by public name, with or without the backbone's prefix.
-        dtype: `"auto"` keeps the file's number format; None means float32.
+        dtype: `"auto"` keeps the number format of the file's first tensor; None means float32.
 
     Raises:
         CheckpointError: backbone tensors are missing or mis-shaped, or head tensors mis-shaped.
     """
-    own, left_over = _translate(model, tensors)
+    own, left_over = _translate(model, model.adapt_public_tensors(tensors))
     expected = model.state_dict()
     missing = [name for name in expected if name not in own]
     mismatched = [name for name in own if own[name].shape != expected[name].shape]
@@ -92,22 +115,15 @@ def fit_tensors(
         del own[name]
 
     file_dtype = next((t.dtype for t in own.values() if t.is_floating_point()), torch.float32)
-    target_dtype = _parse_dtype(dtype, file_dtype)
-    model.to_empty(device="cpu") if _is_on_meta(model) else None
-    fresh = {*missing, *mismatched}
-    for path, module in model.named_modules():
-        owned = {f"{path}.{name}".lstrip(".") for name in (*module._parameters, *module._buffers)}
-        if owned & fresh:
-            _reset_buffers(module)
-            model.initialise_module(module)
-    model.to(target_dtype)
-    converted = {name: t.to(target_dtype) if t.is_floating_point() else t for name, t in own.items()}
-    model.load_state_dict(converted, strict=False, assign=False)
-    public = to_public_name
+    model.to(_parse_dtype(dtype, file_dtype))
+    if _is_on_meta(model):
+        model.to_empty(device="cpu")
+    _initialise(model, {*missing, *mismatched})
+    model.load_state_dict(own, strict=False)  # copies, and converts on the way
     return LoadReport(
         source=source,
-        initialised=tuple(public(model, name) for name in missing),
-        mismatched=tuple(public(model, name) for name in mismatched),
+        initialised=tuple(to_public_name(model, name) for name in missing if not name.endswith(_STEP_COUNTER)),
+        mismatched=tuple(to_public_name(model, name) for name in mismatched),
         left_over=tuple(left_over),
         config_fields=fields or ConfigFields(),
     )
@@ -141,7 +157,7 @@ def _translate(model: PretrainedModel, tensors: Mapping[str, Tensor]) -> tuple[d
         name = table.to_own(public_name.removeprefix(table.prefix))
         if in_backbone and has_head:
             name = BACKBONE + name
-        takes = name in expected and (in_backbone or has_head)
+        takes = name in expected and name not in own and (in_backbone or has_head)
         if takes:
             own[name] = tensor
         else:
@@ -198,7 +214,13 @@ def _is_on_meta(model: PretrainedModel) -> bool:
     return any(t.is_meta for t in (*model.parameters(), *model.buffers()))
 
 
-def _reset_buffers(module: torch.nn.Module) -> None:
-    """Give a module's buffers their start values: running statistics have no initialiser of ours."""
-    if isinstance(module, torch.nn.modules.batchnorm._NormBase):
-        module.reset_running_stats()
+def _initialise(model: PretrainedModel, fresh: set[str]) -> None:
+    """Draw the named tensors, children before the parents that may overrule them.
+
+    Whole modules are drawn, and may touch tensors that the file has: those are loaded afterwards.
+    """
+    for path, module in reversed(list(model.named_modules())):
+        if any(name.startswith(f"{path}." if path else "") for name in fresh):
+            if isinstance(module, torch.nn.modules.batchnorm._NormBase):
+                module.reset_running_stats()
+            model.initialise_module(module)

@@ -1,21 +1,20 @@
-"""Finding a checkpoint (local folder, bundled model, hub id) and reading its tensors."""
+"""Finding a checkpoint: a local folder, a bundled model, or a hub id."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor
 
+from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, named_backbone, public_prefix
+from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.checkpoints.writing import WEIGHTS_FILE
-from data2vec_core.config import CONFIG_FILE
-
-Role = Literal["student", "teacher"]
-TEACHER_FILE = "teacher.safetensors"
-BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
+from data2vec_core.checkpoints.files import CONFIG_FILE, TEACHER_FILE, Role, read_json
+from data2vec_core.checkpoints.hub import download
+from data2vec_core.checkpoints.reading import read_tensor_file, read_weights
 
 
 @dataclass(frozen=True)
@@ -25,26 +24,94 @@ class Checkpoint:
     folder: Path
     source: str
     """What it was asked for by, for messages."""
+    is_downloaded: bool = False
+    """Whether its files came from elsewhere, so that the paths in them are not to be trusted."""
+
+    def read_config(self) -> dict[str, Any]:
+        """The content of `config.json`.
+
+        Raises:
+            CheckpointError: it is missing or unreadable.
+        """
+        return read_json(self.folder / CONFIG_FILE)
 
     def read_tensors(self, role: Role = "student") -> dict[str, Tensor]:
-        """All tensors by public name."""
-        name = TEACHER_FILE if role == "teacher" else WEIGHTS_FILE
-        path = self.folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{self.source} has no {name}")
-        return load_file(path)
+        """All tensors by public name, those of a backbone in another folder included.
+
+        The teacher is read from `teacher.safetensors`, which has the names of the student's file.
+
+        Raises:
+            CheckpointError: there are none, or a file is damaged.
+        """
+        return self._read_tensors(role, visited=())
+
+    def _read_tensors(self, role: Role, visited: tuple[Path, ...]) -> dict[str, Tensor]:
+        folder = self.folder.resolve()
+        if folder in visited:
+            raise CheckpointError(f"{visited[0]} needs itself as its backbone: {[str(f) for f in (*visited, folder)]}")
+        name = named_backbone(self.folder)
+        teacher_file = self.folder / TEACHER_FILE
+        if role == "teacher" and teacher_file.is_file():
+            tensors = read_tensor_file(teacher_file)
+        elif role == "teacher" and name is None:
+            raise CheckpointError(f"{self.source} has no teacher: {TEACHER_FILE} is missing")
+        else:
+            tensors = read_weights(self.folder)
+        if name is None:
+            return tensors
+        backbone = backbone_folder(self.folder, name, is_downloaded=self.is_downloaded)
+        inner = Checkpoint(backbone, f"{self.source} (backbone {name})", self.is_downloaded)
+        return merge_backbone(tensors, inner._read_tensors(role, (*visited, folder)), public_prefix(self.read_config()))
 
 
 def open_checkpoint(
     folder_or_name: str | Path,
     *,
+    role: Role | None = None,
     revision: str | None = None,
     cache_dir: str | Path | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
 ) -> Checkpoint:
-    """Find a checkpoint: a local folder, else a bundled model of that name, else a hub id."""
-    for folder in (Path(folder_or_name), BUNDLED_FOLDER / str(folder_or_name)):
-        if (folder / CONFIG_FILE).is_file():
-            return Checkpoint(folder, str(folder_or_name))
-    raise CheckpointError(f"no checkpoint {str(folder_or_name)!r}")
+    """Find a checkpoint: a local folder, else a bundled model of that name, else a hub id, which is downloaded.
+
+    Args:
+        role: whose weights will be read. None: nobody's, so that a hub id brings its JSON files only.
+        revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
+
+    Raises:
+        CheckpointError: there is nothing of that name, or it cannot be reached.
+    """
+    name = str(folder_or_name)
+    folder = Path(folder_or_name).expanduser()
+    for candidate in (folder, BUNDLED_FOLDER / name):
+        if (candidate / CONFIG_FILE).is_file():
+            return Checkpoint(candidate, name)
+    if folder.is_dir():
+        if role is None:  # a processor may live without a model
+            return Checkpoint(folder, name)
+        raise CheckpointError(f"the folder {name} has no {CONFIG_FILE}, so it is not a checkpoint")
+    if folder.is_file():
+        raise CheckpointError(
+            f"{name} is a file; give the folder of a checkpoint. Files of fairseq and BEiT are converted with "
+            "`python -m data2vec_core.checkpoints.convert`"
+        )
+    if isinstance(folder_or_name, Path) or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
+        raise CheckpointError(_nothing_called(name))
+    snapshot = download(
+        name,
+        role=role,
+        revision=revision,
+        cache_dir=cache_dir,
+        token=token,
+        local_files_only=local_files_only,
+    )
+    return Checkpoint(snapshot, f"{name}@{revision}" if revision else name, is_downloaded=True)
+
+
+def _nothing_called(name: str) -> str:
+    bundled = ", ".join(model.name for model in bundled_models()) or "none"
+    return (
+        f"there is no checkpoint {name!r}: no such folder, and no bundled model of that name (bundled: {bundled}); "
+        "a hub id looks like owner/name"
+    )

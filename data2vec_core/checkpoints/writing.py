@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-WEIGHTS_FILE = "model.safetensors"
+from data2vec_core.checkpoints.files import WEIGHTS_FILE
 
 
 def write_tensors(

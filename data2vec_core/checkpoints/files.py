@@ -1,0 +1,71 @@
+"""Names of the files of a checkpoint, and its JSON files read with errors that help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from data2vec_core.checkpoints.errors import CheckpointError
+
+CONFIG_FILE = "config.json"
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+TEACHER_FILE = "teacher.safetensors"
+
+#: Where a folder may keep its weights, best first.
+WEIGHT_FILES = (
+    WEIGHTS_FILE,
+    f"{WEIGHTS_FILE}.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+Role = Literal["student", "teacher"]
+"""Whose weights: those that were trained, or their running average."""
+
+
+def is_index(name: str) -> bool:
+    """Whether a weight file only lists the files that hold the tensors."""
+    return name.endswith(".index.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: the file is missing, or holds something else.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path.parent} has no {path.name}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not readable as JSON ({describe_content(path)}): {error}") from None
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} should hold a JSON object, not a {type(values).__name__}")
+    return values
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file: indented, in the order given, not escaped."""
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def describe_content(path: Path) -> str:
+    """What a file that cannot be read seems to be instead, for a message."""
+    with path.open("rb") as file:
+        start = file.read(100).lstrip().lower()
+    if not start:
+        return "the file is empty"
+    if start.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "this is a web page, not the file itself: download it again, past any login page"
+    return "cut off or damaged: copy or download it again"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

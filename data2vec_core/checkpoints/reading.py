@@ -1,0 +1,82 @@
+"""Reading tensors from the files of one folder, in the layouts that the transformers library writes.
+
+Weights come as one safetensors file, as several with an index, or as the older `pytorch_model.bin` in the same two
+forms. Nothing read here can run code: safetensors holds none, and torch files are unpickled with `weights_only`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from data2vec_core.checkpoints.errors import CheckpointError, first_few
+from data2vec_core.checkpoints.files import WEIGHT_FILES, describe_content, first_line, is_index, read_json
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint folder by the names in its files, on the CPU.
+
+    Raises:
+        CheckpointError: no weights, or a file that is missing, cut off, or not what its name says.
+    """
+    for name in WEIGHT_FILES:
+        if (path := folder / name).is_file():
+            return read_shards(path) if is_index(name) else read_tensor_file(path)
+    raise CheckpointError(f"{folder} holds no weights: expected one of {', '.join(WEIGHT_FILES)}")
+
+
+def read_shards(index: Path) -> dict[str, Tensor]:
+    """The tensors of all files that an index lists."""
+    tensors: dict[str, Tensor] = {}
+    for name in shard_names(index):
+        path = index.parent / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing, though {index.name} lists it: copy or download it again")
+        tensors |= read_tensor_file(path)
+    if missing := read_json(index)["weight_map"].keys() - tensors.keys():
+        raise CheckpointError(f"{index} promises tensors that its files lack: {first_few(sorted(missing))}")
+    return tensors
+
+
+def shard_names(index: Path) -> list[str]:
+    """The file names in a shard index, each once.
+
+    An index may come from anywhere, so a name that is more than a plain file name beside the index is refused.
+    """
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{index} is not a shard index: it has no 'weight_map'")
+    names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        if Path(name).name != name or "\\" in name or Path(name).suffix not in (".safetensors", ".bin"):
+            raise CheckpointError(f"{index} names {name!r}, which is not a weight file beside it; refusing to open it")
+    return names
+
+
+def read_tensor_file(path: Path) -> dict[str, Tensor]:
+    """All tensors of one safetensors or torch file."""
+    try:
+        return load_file(path) if path.suffix == ".safetensors" else _read_torch_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
+
+
+def _read_torch_file(path: Path) -> dict[str, Tensor]:
+    try:
+        # Mapping the file instead of reading it halves the memory; only the zip layout can be mapped.
+        values = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a damaged pickle can end in any exception at all
+        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} holds a {type(values).__name__}, expected tensors by name")
+    if others := [str(name) for name, value in values.items() if not isinstance(value, Tensor)]:
+        raise CheckpointError(
+            f"{path} holds more than tensors: {first_few(others)}. A training checkpoint of fairseq or BEiT is "
+            "converted with `python -m data2vec_core.checkpoints.convert`"
+        )
+    return values

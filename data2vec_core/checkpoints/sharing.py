@@ -1,0 +1,43 @@
+"""Making a folder that holds a head only, and leaves the encoder to the folder that it was trained from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, public_prefix
+from data2vec_core.checkpoints.card import Card
+from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.reading import read_weights
+from data2vec_core.checkpoints.source import Checkpoint
+from data2vec_core.checkpoints.writing import write_tensors
+
+
+def share_backbone(folder: str | Path, backbone: str) -> None:
+    """Leave out of a task's folder the tensors that its backbone's folder holds too, and name that one in its card.
+
+    Args:
+        folder: a whole checkpoint with a card; its `model.safetensors` is rewritten.
+        backbone: a folder relative to `folder`, or a bundled name.
+
+    Raises:
+        CheckpointError: the two have no tensor in common (the encoder was trained on, say), or one cannot be read.
+    """
+    folder = Path(folder)
+    card = dataclasses.replace(Card.load(folder), backbone=backbone)
+    tensors = read_weights(folder)
+    source = backbone_folder(folder, backbone, is_downloaded=False)
+    prefix = public_prefix(Checkpoint(folder, str(folder)).read_config())
+    shared = merge_backbone({}, Checkpoint(source, backbone).read_tensors(), prefix)
+    kept = {name: tensor for name, tensor in tensors.items() if not _is_same(tensor, shared.get(name))}
+    if len(kept) == len(tensors):
+        raise CheckpointError(f"{folder} has no tensor in common with {source}, so there is nothing to share")
+    card.save(folder)
+    write_tensors(folder, kept)
+
+
+def _is_same(tensor: Tensor, other: Tensor | None) -> bool:
+    return other is not None and tensor.dtype == other.dtype and torch.equal(tensor, other)
