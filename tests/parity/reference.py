@@ -78,11 +78,17 @@ def assert_close_to_reference(ours: Any, reference: Any, tolerance: float = COMP
             assert_close_to_reference(our_item, reference_item, tolerance, f"{name}[{index}]")
 
 
-def assert_same_gradients(ours: PretrainedModel, reference: nn.Module, tolerance: float = END_TO_END) -> None:
+def assert_same_gradients(
+    ours: PretrainedModel,
+    reference: nn.Module,
+    tolerance: float = END_TO_END,
+    invariant: tuple[str, ...] = ("key.bias", "k_proj.bias"),
+) -> None:
     """Compare the gradients of all parameters after both losses' `backward`.
 
     A softmax does not change when all its scores move together, so the gradient of a key bias is 0 in exact
-    arithmetic and rounding noise here: those are measured against the largest gradient of the model.
+    arithmetic and rounding noise here. Those, and others that a caller knows to be `invariant` (ends of public names),
+    are measured against the largest gradient of the model.
     """
     own = {to_public_name(ours, name): parameter for name, parameter in ours.named_parameters()}
     theirs = dict(reference.named_parameters())
@@ -93,7 +99,7 @@ def assert_same_gradients(ours: PretrainedModel, reference: nn.Module, tolerance
         assert (gradient is None) == (our_gradient is None), f"only one side has a gradient of {name}"
         if gradient is None or our_gradient is None:
             continue
-        if name.endswith(("key.bias", "k_proj.bias")):
+        if name.endswith(invariant):
             assert (our_gradient - gradient).abs().max().item() <= tolerance * largest, name
         else:
             assert_close_to_reference(our_gradient, gradient, tolerance, f"gradient of {name}")
