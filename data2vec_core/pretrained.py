@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from data2vec_core.checkpoints.files import Role
 from data2vec_core.checkpoints.key_table import KeyTable
-from data2vec_core.checkpoints.loading import LoadReport, fit_tensors, read_config, to_public_names
+from data2vec_core.checkpoints.loading import LoadReport, blank_weights, fit_tensors, read_config, to_public_names
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.config import Data2VecConfig, ModelConfig
@@ -167,7 +166,7 @@ class PretrainedModel(nn.Module):
             local_files_only=local_files_only,
         )
         config, fields = read_config(cls.config_class, checkpoint, **overrides)
-        with torch.device("meta"):  # no time spent on weights that are replaced anyway
+        with blank_weights():
             model = cls(config)
         report = fit_tensors(
             model,

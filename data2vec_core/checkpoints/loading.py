@@ -7,12 +7,14 @@ lacks is initialised afresh and named; a tensor that no part takes is named. Not
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from data2vec_core.checkpoints.errors import CheckpointError, first_few
 from data2vec_core.checkpoints.files import CONFIG_FILE
@@ -87,6 +89,26 @@ def read_config(config_class: type[Config], checkpoint: Checkpoint, **overrides:
     return (config.replace(**overrides) if overrides else config), fields
 
 
+@contextmanager
+def blank_weights() -> Iterator[None]:
+    """Inside, modules are built with shapes but without numbers, for `fit_tensors` to fill: no time, no memory."""
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves random initialisers out. On the meta device they would do nothing, but the first call of one imports
+    torch's compiler, which takes seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_) or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 def fit_tensors(
     model: PretrainedModel,
     tensors: Mapping[str, Tensor],
@@ -96,11 +118,12 @@ def fit_tensors(
     dtype: torch.dtype | str | None = None,
     ignore_mismatched_sizes: bool = False,
 ) -> LoadReport:
-    """Load tensors under their public names into a model, which may still be on the meta device.
+    """Load tensors under their public names into a model, which may have blank weights.
 
     Args:
         model: whose tensors are replaced.
-        tensors: by public name, with or without the backbone's prefix.
+        tensors: by public name, with or without the backbone's prefix. Handed over: where number formats agree, the
+            model keeps them as they are, so that a mapped file is read only as far as it is used.
         dtype: `"auto"` keeps the number format of the file's first tensor; None means float32.
 
     Raises:
@@ -115,11 +138,13 @@ def fit_tensors(
         del own[name]
 
     file_dtype = next((t.dtype for t in own.values() if t.is_floating_point()), torch.float32)
-    model.to(_parse_dtype(dtype, file_dtype))
+    target_dtype = _parse_dtype(dtype, file_dtype)
+    model.to(target_dtype)
     if _is_on_meta(model):
         model.to_empty(device="cpu")
     _initialise(model, {*missing, *mismatched})
-    model.load_state_dict(own, strict=False)  # copies, and converts on the way
+    ready = {name: t.to(target_dtype if t.is_floating_point() else None).contiguous() for name, t in own.items()}
+    model.load_state_dict(ready, strict=False, assign=True)
     return LoadReport(
         source=source,
         initialised=tuple(to_public_name(model, name) for name in missing if not name.endswith(_STEP_COUNTER)),
