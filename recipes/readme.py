@@ -1,0 +1,101 @@
+"""Write the tables of the README files from the models' cards and the list of examples: `python -m recipes.readme`.
+
+A table stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. With `--check` nothing is written, and the command
+fails when a table is not what the cards say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, BundledModel, bundled_models
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES_FILE = ROOT / "assets" / "examples" / "examples.json"
+
+
+def models_table() -> str:
+    """What each bundled model does and how well."""
+
+    def row(model: BundledModel) -> Sequence[str]:
+        card = model.card
+        scores = (f"{metric.name} {metric.value:.1%} ({metric.split})" for metric in card.metrics)
+        size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
+        return f"`{model.name}`", card.modality, card.task, card.trained_on, size, ", ".join(scores)
+
+    return _table(("name", "input", "task", "trained on", "parameters", "measured"), map(row, bundled_models()))
+
+
+def weights_table() -> str:
+    """Where each bundled model's weights come from and under which licence."""
+
+    def row(model: BundledModel) -> Sequence[str]:
+        folder = model.folder.relative_to(BUNDLED_FOLDER.parent).as_posix()
+        return f"`{folder}`", model.card.trained_on, model.card.parent or "trained from scratch", model.card.licence
+
+    return _table(("folder", "trained on", "started from", "licence"), map(row, bundled_models()))
+
+
+def examples_table() -> str:
+    """Where each example input comes from and under which licence."""
+    records = json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))
+    return _table(
+        ("file", "source", "changes", "licence"),
+        ((f"`examples/{r['file']}`", r["source"], r["changes"], r["licence"]) for r in records),
+    )
+
+
+#: File -> name of a table in it -> what writes that table.
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": {"models": models_table},
+    ROOT / "assets" / "README.md": {"weights": weights_table, "examples": examples_table},
+}
+
+
+def render(text: str, tables: dict[str, Callable[[], str]]) -> str:
+    """`text` with each named table written anew.
+
+    Raises:
+        ValueError: the markers of a table are missing.
+    """
+    for name, write in tables.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"no table between {begin} and {end}")
+        table = write()
+        text = pattern.sub(lambda match, table=table: match[1] + table + match[2], text)
+    return text
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.readme", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is out of date")
+    check = parser.parse_args(arguments).check
+    stale = []
+    for path, tables in TABLES.items():
+        old = path.read_text(encoding="utf-8")
+        new = render(old, tables)
+        if new != old:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    if stale:
+        print(("out of date, run `make readme`: " if check else "written: ") + ", ".join(stale))
+    if stale and check:
+        sys.exit(1)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the vision recipes share: pictures as one tensor, and augmentation of whole batches at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+#: The bundled vision encoder. Positions come from one relative bias a layer, as in the fine-tuned public checkpoints.
+SMALL_ENCODER: dict[str, Any] = {
+    "hidden_size": 128,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "image_size": 64,
+    "patch_size": 8,
+    "use_relative_position_bias": True,
+    "layer_norm_eps": 1e-6,
+    "layer_scale_init_value": 0.1,
+    "drop_path_rate": 0.05,
+}
+
+
+def as_tensor(images: Sequence[Image.Image], side: int) -> Tensor:
+    """Pictures squeezed to squares: uint8 (pictures, 3, side, side), by the filter that inference uses."""
+    arrays = [np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)) for image in images]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 or 0-255 numbers to about -1 to 1, as the image processor does."""
+    return pixels.float() / 127.5 - 1
+
+
+def random_views(
+    count: int, generator: torch.Generator, *, smallest: float, aspect: float, turn: float = 0.0
+) -> Tensor:
+    """Random crops, mirrored half of the time, as affine maps for `take_views`: (count, 2, 3).
+
+    Args:
+        smallest: side of the smallest crop, as a share of the picture.
+        aspect: largest change of the sides' ratio.
+        turn: largest rotation in radians.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, generator=generator)
+
+    size, ratio, angle = uniform(smallest, 1.0), uniform(-1, 1).mul(np.log(aspect)).exp().sqrt(), uniform(-turn, turn)
+    width, height = (size * ratio).clamp(max=1), (size / ratio).clamp(max=1)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    x, y = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
+    top = torch.stack([width * mirror * angle.cos(), -height * angle.sin(), x], dim=-1)
+    bottom = torch.stack([width * mirror * angle.sin(), height * angle.cos(), y], dim=-1)
+    return torch.stack([top, bottom], dim=1)
+
+
+def take_views(pixels: Tensor, views: Tensor, side: int, mode: str = "bilinear") -> Tensor:
+    """Sample crops: (batch, channels, height, width) numbers -> (batch, channels, side, side)."""
+    grid = F.affine_grid(views, [len(pixels), 1, side, side], align_corners=False)
+    return F.grid_sample(
+        pixels, grid, mode=mode, padding_mode="reflection" if mode == "bilinear" else "border", align_corners=False
+    )
+
+
+def jitter(pixels: Tensor, generator: torch.Generator, strength: float = 0.4) -> Tensor:
+    """Random brightness, contrast and saturation of normalised pictures (batch, 3, height, width)."""
+    brightness, contrast, saturation = 1 + strength * (2 * torch.rand(3, len(pixels), 1, 1, 1, generator=generator) - 1)
+    pixels = (pixels + 1) * brightness - 1
+    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    pixels = (pixels - mean) * contrast + mean
+    grey = pixels.mean(dim=1, keepdim=True)
+    return ((pixels - grey) * saturation + grey).clamp(-1, 1)

@@ -1,0 +1,99 @@
+"""What the sound recipes share: augmentation, batching by length, the small encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data2vec_core.config import Data2VecAudioConfig
+
+Samples = NDArray[np.float32]
+
+#: The bundled speech encoder: narrow first convolutions, because the first layers run at the highest rates.
+SMALL_ENCODER: dict[str, Any] = {
+    "hidden_size": 256,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 1024,
+    "conv_dim": (32, 64, 96, 128, 128, 192, 192),
+    "conv_pos_kernel_size": 19,
+    "num_conv_pos_embeddings": 3,
+    "layerdrop": 0.0,
+    "hidden_dropout": 0.1,
+    "activation_dropout": 0.1,
+    "attention_dropout": 0.1,
+    "final_dropout": 0.1,
+    "ctc_loss_reduction": "mean",
+    "ctc_zero_infinity": True,
+    "mask_time_prob": 0.05,
+}
+
+
+def small_encoder(**changes: Any) -> Data2VecAudioConfig:
+    """The bundled speech encoder's configuration with some fields changed."""
+    return Data2VecAudioConfig(**{**SMALL_ENCODER, **changes})
+
+
+def change_speed(samples: Samples, factor: float) -> Samples:
+    """Play faster (factor above 1) or slower, pitch included, by linear interpolation."""
+    positions = np.arange(0, len(samples) - 1, factor, dtype=np.float64)
+    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def add_noise(samples: Samples, decibels: float, random: np.random.Generator) -> Samples:
+    """Add white noise at a signal-to-noise ratio in decibels."""
+    level = np.sqrt(np.mean(samples**2)) * 10 ** (-decibels / 20)
+    return samples + (level * random.standard_normal(len(samples))).astype(np.float32)
+
+
+def shift(samples: Samples, most: int, random: np.random.Generator) -> Samples:
+    """Move a clip in time by up to `most` samples either way, filling with silence."""
+    offset = int(random.integers(-most, most + 1))
+    moved = np.zeros_like(samples)
+    if offset >= 0:
+        moved[offset:] = samples[: len(samples) - offset]
+    else:
+        moved[:offset] = samples[-offset:]
+    return moved
+
+
+def fit_length(samples: Samples, length: int) -> Samples:
+    """Cut the end off, or fill it with silence."""
+    return samples[:length] if len(samples) >= length else np.pad(samples, (0, length - len(samples)))
+
+
+class LengthBatches:
+    """Batches of clips of similar length, in a new order every epoch.
+
+    Args:
+        lengths: samples of every clip.
+        budget: most samples in a batch, padding included.
+    """
+
+    def __init__(self, lengths: Sequence[int], budget: int, seed: int) -> None:
+        self._lengths = np.asarray(lengths)
+        self._budget = budget
+        self._seed = seed
+        self.per_epoch = int(self._lengths.sum() // (0.9 * budget)) + 1
+        self.epoch = lru_cache(maxsize=2)(self._epoch)
+
+    def indices(self, step: int) -> list[int]:
+        """Clips of the batch of one step."""
+        batches = self.epoch(step // self.per_epoch)
+        return batches[step % self.per_epoch % len(batches)]
+
+    def _epoch(self, epoch: int) -> list[list[int]]:
+        random = np.random.default_rng((self._seed, epoch))
+        order = np.argsort(self._lengths * random.uniform(0.85, 1.15, len(self._lengths)))
+        batches: list[list[int]] = [[]]
+        for index in order.tolist():
+            longest = max((self._lengths[i] for i in [*batches[-1], index]), default=0)
+            if batches[-1] and longest * (len(batches[-1]) + 1) > self._budget:
+                batches.append([])
+            batches[-1].append(index)
+        random.shuffle(batches)
+        return batches
