@@ -7,9 +7,10 @@ lacks is initialised afresh and named; a tensor that no part takes is named. Not
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -115,6 +116,7 @@ def fit_tensors(
     *,
     source: str,
     fields: ConfigFields | None = None,
+    may_lack: Collection[str] = (),
     dtype: torch.dtype | str | None = None,
     ignore_mismatched_sizes: bool = False,
 ) -> LoadReport:
@@ -124,6 +126,7 @@ def fit_tensors(
         model: whose tensors are replaced.
         tensors: by public name, with or without the backbone's prefix. Handed over: where number formats agree, the
             model keeps them as they are, so that a mapped file is read only as far as it is used.
+        may_lack: parts of the backbone that `tensors` need not have, as `optional_parts` of a model class names them.
         dtype: `"auto"` keeps the number format of the file's first tensor; None means float32.
 
     Raises:
@@ -133,15 +136,16 @@ def fit_tensors(
     expected = model.state_dict()
     missing = [name for name in expected if name not in own]
     mismatched = [name for name in own if own[name].shape != expected[name].shape]
-    _refuse_broken(model, missing, mismatched, own, expected, source, ignore_mismatched_sizes)
+    _refuse_broken(model, missing, mismatched, own, expected, source, may_lack, ignore_mismatched_sizes)
     for name in mismatched:
         del own[name]
 
     file_dtype = next((t.dtype for t in own.values() if t.is_floating_point()), torch.float32)
     target_dtype = _parse_dtype(dtype, file_dtype)
+    # Not `to_empty`, whose first call on a meta tensor imports a computer algebra system.
+    blanks = {name: torch.empty(t.shape, dtype=t.dtype) for name, t in expected.items() if t.is_meta}
+    model.load_state_dict(blanks, strict=False, assign=True)
     model.to(target_dtype)
-    if _is_on_meta(model):
-        model.to_empty(device="cpu")
     _initialise(model, {*missing, *mismatched})
     ready = {name: t.to(target_dtype if t.is_floating_point() else None).contiguous() for name, t in own.items()}
     model.load_state_dict(ready, strict=False, assign=True)
@@ -197,12 +201,13 @@ def _refuse_broken(
     own: Mapping[str, Tensor],
     expected: Mapping[str, Tensor],
     source: str,
+    may_lack: Collection[str],
     ignore_mismatched_sizes: bool,
 ) -> None:
     def is_needed(name: str) -> bool:
         bare = name.removeprefix(BACKBONE)
         is_backbone = name.startswith(BACKBONE) or model.base_model is model
-        return is_backbone and not bare.startswith(model.optional_parts)
+        return is_backbone and not any(fnmatchcase(bare, f"{part}*") for part in may_lack)
 
     faults = []
     if broken := [to_public_name(model, name) for name in missing if is_needed(name)]:
@@ -233,10 +238,6 @@ def _parse_dtype(dtype: torch.dtype | str | None, file_dtype: torch.dtype) -> to
     if not isinstance(named, torch.dtype) or not named.is_floating_point:
         raise ValueError(f"torch_dtype={dtype!r}: expected 'auto' or a floating-point type such as 'float16'")
     return named
-
-
-def _is_on_meta(model: PretrainedModel) -> bool:
-    return any(t.is_meta for t in (*model.parameters(), *model.buffers()))
 
 
 def _initialise(model: PretrainedModel, fresh: set[str]) -> None:
