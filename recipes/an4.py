@@ -33,7 +33,7 @@ class An4:
         trained_on="CMU AN4, train split: 794 utterances of 62 speakers, 35 minutes",
         licence="BSD-style, Carnegie Mellon University (assets/README.md)",
     )
-    plan = Plan(steps=7000, learning_rate=5e-4, warmup=0.2, hold=0.2, weight_decay=0.02, average=0.998, score_every=250)
+    plan = Plan(steps=4800, learning_rate=5e-4, warmup=0.2, hold=0.2, weight_decay=0.02, average=0.998, score_every=250)
     masked_from = 0.2
     """Share of the steps after which SpecAugment starts."""
 

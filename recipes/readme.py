@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -65,11 +64,11 @@ def render(text: str, tables: dict[str, Callable[[], str]]) -> str:
     """
     for name, write in tables.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        pattern = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
-        if not pattern.search(text):
+        before, has_begin, rest = text.partition(f"{begin}\n")
+        _, has_end, after = rest.partition(end)
+        if not (has_begin and has_end):
             raise ValueError(f"no table between {begin} and {end}")
-        table = write()
-        text = pattern.sub(lambda match, table=table: match[1] + table + match[2], text)
+        text = f"{before}{begin}\n{write()}{end}{after}"
     return text
 
 

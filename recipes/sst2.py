@@ -36,9 +36,9 @@ class Sst2:
         trained_on="Stanford Sentiment Treebank (SST-2), whole sentences, train split: 6,516 sentences",
         licence="CC-BY-4.0 (sentences of Pang and Lee's sentence polarity data set)",
     )
-    plan = Plan(steps=2000, learning_rate=1e-3, warmup=0.1, weight_decay=0.1, average=0.995, score_every=100)
+    plan = Plan(steps=800, learning_rate=6e-4, warmup=0.1, weight_decay=0.1, average=0.995, score_every=50)
     batch_size = 64
-    hidden_share = 0.2
+    hidden_share = 0.35
     """Of the tokens, replaced by the mask in training."""
 
     def __init__(self, data: Path) -> None:
@@ -62,7 +62,7 @@ class Sst2:
                 max_position_embeddings=MAX_LENGTH + 2,
                 type_vocab_size=1,
                 layer_norm_eps=1e-5,
-                hidden_dropout_prob=0.3,
+                hidden_dropout_prob=0.4,
                 attention_probs_dropout_prob=0.1,
                 id2label=dict(enumerate(LABELS)),
             )

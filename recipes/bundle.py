@@ -1,0 +1,83 @@
+"""Pack a finished run as a bundled model: `python -m recipes.bundle an4 --run runs/an4 --data DATA`.
+
+Writes the weights in half precision, the processors' files and the card with the scores on valid and test, to
+`assets/models/NAME`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
+from data2vec_core.checkpoints.card import CARD_FILE
+from data2vec_core.checkpoints.writing import WEIGHTS_FILE
+from recipes.evaluate import EVALUATIONS
+from recipes.packs import data_folder
+from recipes.train import RECIPES
+from recipes.training import LOG_FILE, Recipe
+
+LARGEST_FILE = 10_000_000
+"""Bytes; more would need large-file storage on a model host."""
+
+
+def bundle(recipe: Recipe, run: Path, data: Path, folder: Path) -> None:
+    """Write the folder of a bundled model.
+
+    Raises:
+        ValueError: the weights are larger than a bundled file may be.
+    """
+    model = type(recipe.build_model()).from_pretrained(run)
+    log = [json.loads(line) for line in (run / LOG_FILE).read_text(encoding="utf-8").splitlines()]
+    with tempfile.TemporaryDirectory() as temporary:
+        staged = Path(temporary)
+        model.save_pretrained(staged, dtype=torch.float16)
+        if (size := (staged / WEIGHTS_FILE).stat().st_size) > LARGEST_FILE:
+            raise ValueError(f"{WEIGHTS_FILE} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
+        for processor in recipe.processors:
+            processor.save_pretrained(staged)
+        evaluate = EVALUATIONS[recipe.card.name]
+        card = dataclasses.replace(
+            recipe.card,
+            metrics=(*evaluate(staged, data, "test"), *evaluate(staged, data, "valid")),
+            minutes=round(log[-1]["minutes"], 1),
+            date=datetime.date.today().isoformat(),
+            parameters=model.num_parameters(),
+            extra={
+                "recipe": type(recipe).__module__,
+                "steps": log[-1]["step"],
+                "plan": dataclasses.asdict(recipe.plan),
+            },
+        )
+        card.save(staged)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(staged.iterdir(), key=lambda file: file.name == CARD_FILE):  # the card last: it vouches
+            shutil.move(file, folder / file.name)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.bundle", description=__doc__)
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--run", type=Path, help="folder of the run (runs/NAME)")
+    parser.add_argument("--data", default=os.environ.get("DATA2VEC_DATA", "data"), help="folder of the data packs")
+    options = parser.parse_args(arguments)
+    data = data_folder(options.data)
+    module, name = RECIPES[options.name].split(":")
+    recipe = getattr(importlib.import_module(module), name)(data)
+    folder = BUNDLED_FOLDER / options.name
+    bundle(recipe, options.run or Path("runs") / options.name, data, folder)
+    print((folder / CARD_FILE).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
