@@ -1,0 +1,54 @@
+"""Scores counted by hand on small cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data2vec_core.checkpoints.card import Card, Metric
+from recipes.evaluate import disagreements
+from recipes.metrics import IntersectionOverUnion, mean_class_accuracy, word_errors
+
+
+@pytest.mark.parametrize(
+    ("heard", "said", "errors"),
+    [
+        ("A B C", "A B C", 0),
+        ("A C", "A B C", 1),
+        ("A X C", "A B C", 1),
+        ("A B C D", "A B C", 1),
+        ("", "A B C", 3),
+        ("A B", "", 2),
+        ("B A", "A B", 2),
+    ],
+)
+def test_word_errors(heard: str, said: str, errors: int) -> None:
+    assert word_errors(heard, said) == (errors, len(said.split()))
+
+
+def test_intersection_over_union() -> None:
+    overlap = IntersectionOverUnion(3)
+    true = np.array([[0, 0, 1], [1, 3, 3]])  # 3 is a border that does not count
+    predicted = np.array([[0, 1, 1], [1, 0, 2]])
+    overlap.add(predicted, true, is_counted=true != 3)
+    assert overlap.by_class()[:2].tolist() == [1 / 2, 2 / 3]
+    assert np.isnan(overlap.by_class()[2])  # occurs on neither side where pixels count
+    assert overlap.mean() == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_intersection_over_union_sums_over_pictures() -> None:
+    overlap = IntersectionOverUnion(2)
+    overlap.add(np.array([0, 0]), np.array([0, 1]))
+    overlap.add(np.array([1, 1]), np.array([1, 1]))
+    assert overlap.by_class().tolist() == [1 / 2, 2 / 3]
+
+
+def test_mean_class_accuracy_weighs_classes_alike() -> None:
+    assert mean_class_accuracy(["a", "a", "a", "a"], ["a", "a", "a", "b"]) == 0.5
+
+
+def test_disagreement_with_the_card_is_said() -> None:
+    card = Card(name="x", modality="audio", task="t", metrics=(Metric("accuracy", 0.70, "test"),))
+    assert disagreements(card, [Metric("accuracy", 0.702, "test")]) == []
+    assert "card says 0.7000" in disagreements(card, [Metric("accuracy", 0.71, "test")])[0]
+    assert "card says nothing" in disagreements(card, [Metric("mean IoU", 0.5, "test")])[0]
