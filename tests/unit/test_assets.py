@@ -1,0 +1,74 @@
+"""What is bundled states where it comes from and its licence, and is small enough to carry around."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from data2vec_core.checkpoints.bundled import bundled_models
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+EXAMPLES = ASSETS / "examples"
+INDEX: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
+MEGABYTE = 1_000_000
+
+
+def test_every_example_is_listed_and_every_listed_example_is_there() -> None:
+    files = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*") if path.is_file()}
+    assert sorted(record["file"] for record in INDEX) == sorted(files - {"examples.json"})
+
+
+@pytest.mark.parametrize("record", INDEX, ids=lambda record: record["file"])
+def test_example_states_source_licence_and_use(record: dict[str, Any]) -> None:
+    assert record["kind"] in {"audio", "image", "text"}
+    for field in ("tasks", "source", "licence", "changes"):
+        assert record[field], field
+    assert record["kind"] == "text" or record.get("text") or record.get("label"), "says neither what is heard nor seen"
+
+
+@pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "audio"], ids=lambda record: record["file"])
+def test_sound_is_short_16_khz_mono_and_not_silent(record: dict[str, Any]) -> None:
+    samples, rate = soundfile.read(EXAMPLES / record["file"])
+    assert (rate, samples.ndim) == (16_000, 1)
+    assert len(samples) <= 5 * rate
+    assert np.abs(samples).max() > 0.1
+
+
+@pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "image"], ids=lambda record: record["file"])
+def test_picture_is_small_and_carries_no_metadata(record: dict[str, Any]) -> None:
+    path = EXAMPLES / record["file"]
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        assert max(picture.size) <= 640
+        assert not picture.getexif()
+    assert path.stat().st_size < 0.15 * MEGABYTE
+
+
+def test_written_examples_have_text_and_label() -> None:
+    texts = json.loads((EXAMPLES / "texts.json").read_text(encoding="utf-8"))
+    tasks = {task for record in INDEX if record["kind"] == "text" for task in record["tasks"]}
+    assert set(texts) == tasks
+    assert all(entry["text"] and entry["label"] for entries in texts.values() for entry in entries)
+
+
+def test_each_model_folder_has_a_card_with_data_score_and_licence() -> None:
+    folders = {path.name for path in (ASSETS / "models").glob("*") if path.is_dir()}
+    models = {model.name: model.card for model in bundled_models()}
+    assert set(models) == folders
+    for name, card in models.items():
+        assert card.name == name
+        assert card.licence, f"{name}: no licence"
+        assert card.trained_on, f"{name}: no training data"
+        assert card.metrics or card.task == "pretraining", f"{name}: no score"
+
+
+def test_nothing_is_too_large_to_carry_around() -> None:
+    sizes = {path.relative_to(ASSETS).as_posix(): path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()}
+    assert {name: size for name, size in sizes.items() if size >= 10 * MEGABYTE} == {}
+    assert sum(sizes.values()) < 120 * MEGABYTE

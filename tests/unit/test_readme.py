@@ -1,0 +1,61 @@
+"""The README says what is so: its example runs, its tables are those of the cards, its front matter fits the pins."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from data2vec_core.checkpoints.bundled import bundled_models
+from recipes import readme
+from ui.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _pins() -> dict[str, str]:
+    return dict(
+        re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def test_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = {"an4", "objects", "sst2"} - {model.name for model in bundled_models()}
+    if missing:
+        pytest.skip(f"the example needs bundled models that are not here: {sorted(missing)}")
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code is not None
+    monkeypatch.chdir(ROOT)
+    exec(compile(code[1], "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_tables_are_those_of_the_cards_and_the_list_of_examples() -> None:
+    readme.main(["--check"])
+
+
+def test_render_replaces_one_table_and_needs_its_markers() -> None:
+    text = "a\n<!-- t:begin -->\nold\n<!-- t:end -->\nb\n"
+    assert readme.render(text, {"t": lambda: "new\n"}) == text.replace("old", "new")
+    with pytest.raises(ValueError, match="no table between"):
+        readme.render(text, {"u": str})
+
+
+def test_front_matter_fits_the_pins() -> None:
+    front = dict(re.findall(r"^(\w+): (.+)$", README.split("---\n")[1], re.MULTILINE))
+    assert (front["sdk"], front["sdk_version"]) == ("gradio", _pins()["gradio"])
+    assert (ROOT / front["app_file"]).is_file()
+    assert len(front["short_description"]) <= 60  # longer ones are refused by the host
+    assert front["license"] == "apache-2.0"
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    rows = dict(re.findall(rf"^\| `({PREFIX}\w+)` \|.*\| (.+?) \|$", README, re.MULTILINE))
+    assert set(rows) == {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
+    for field in dataclasses.fields(Settings):
+        if field.default is not None:
+            stated = rows[PREFIX + field.name.upper()].partition(";")[0]
+            assert stated == (str(field.default).lower() if isinstance(field.default, bool) else f"{field.default:g}")
