@@ -28,8 +28,14 @@ class PretrainedModel(nn.Module):
 
     config_class: ClassVar[type[Data2VecConfig]]
     key_table: ClassVar[KeyTable]
-    #: Parts of the backbone that a checkpoint may lack without being broken (a pooler, a mask embedding), by prefix.
+    #: Arguments of the constructor beside the configuration; `from_pretrained` hands them on.
+    build_options: ClassVar[tuple[str, ...]] = ()
+    #: Parts of the backbone that a checkpoint may lack without being broken (a pooler, a mask embedding): how their
+    #: tensors' names begin, `*` for anything.
     optional_parts: ClassVar[tuple[str, ...]] = ()
+    #: The same of parts that a configuration field switches on: a checkpoint may lack them when an override asks for
+    #: them, not when its own configuration does.
+    parts_of_fields: ClassVar[Mapping[str, str]] = {}
 
     config: Any  # the modality's configuration; subclasses narrow it
     load_report: LoadReport | None = None
@@ -151,7 +157,8 @@ class PretrainedModel(nn.Module):
             ignore_mismatched_sizes: initialise a head tensor of another shape afresh instead of refusing (a new set
                 of classes, say).
             revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
-            **overrides: configuration fields to change, such as `num_labels=12`.
+            **overrides: configuration fields to change, such as `num_labels=12`; a part of the encoder that they ask
+                for beyond the file (absolute positions, say) starts afresh. Also `build_options` of the class.
 
         Raises:
             CheckpointError: nothing there, no network, an unreadable file, or backbone tensors missing or mis-shaped.
@@ -165,14 +172,16 @@ class PretrainedModel(nn.Module):
             token=token,
             local_files_only=local_files_only,
         )
+        options = {name: overrides.pop(name) for name in cls.build_options if name in overrides}
         config, fields = read_config(cls.config_class, checkpoint, **overrides)
         with blank_weights():
-            model = cls(config)
+            model = cls(config, **options)
         report = fit_tensors(
             model,
             checkpoint.read_tensors(role),
             source=checkpoint.source,
             fields=fields,
+            may_lack=(*cls.optional_parts, *(part for name, part in cls.parts_of_fields.items() if name in overrides)),
             dtype=torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypedDict
 
 import torch
@@ -40,6 +41,7 @@ class TextPretrainedModel(PretrainedModel):
     config_class: ClassVar[type[Data2VecConfig]] = Data2VecTextConfig
     key_table: ClassVar[KeyTable] = TEXT_KEYS
     optional_parts: ClassVar[tuple[str, ...]] = ("pooler.",)
+    parts_of_fields: ClassVar[Mapping[str, str]] = {"add_cross_attention": "encoder.layers.*.cross_attention"}
     config: Data2VecTextConfig
 
     @torch.no_grad()
@@ -107,6 +109,8 @@ class Data2VecTextModel(TextPretrainedModel):
         add_pooling_layer: whether the result has `pooler_output`. A checkpoint may lack the pooler's weights; they
             then start at random.
     """
+
+    build_options = ("add_pooling_layer",)
 
     def __init__(self, config: Data2VecTextConfig, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
@@ -187,12 +191,11 @@ class Data2VecTextModel(TextPretrainedModel):
         last = self.encoder.run(embedded, caches=cache, trace=trace, **inputs)
 
         recorded = self._recorded(trace, output_hidden_states, output_attentions)
-        has_cross = trace is not None and recorded["attentions"] is not None and encoder_hidden_states is not None
         return TextModelOutput(
             last_hidden_state=last,
             pooler_output=None if self.pooler is None else self.pooler(last),
             past_key_values=cache if self._wants_cache(use_cache) else None,
-            cross_attentions=trace.all("cross_attention") if trace is not None and has_cross else None,
+            cross_attentions=None if trace is None or recorded["attentions"] is None else trace.all("cross_attention"),
             **recorded,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -24,6 +25,13 @@ class VisionPretrainedModel(PretrainedModel):
     config_class = Data2VecVisionConfig
     key_table = VISION_KEYS
     optional_parts: ClassVar[tuple[str, ...]] = ("pooler.", "embeddings.mask_token")
+    parts_of_fields: ClassVar[Mapping[str, str]] = {
+        "use_absolute_position_embeddings": "embeddings.position_embeddings",
+        "use_relative_position_bias": "encoder.layers.*.relative_position_bias.",
+        "use_shared_relative_position_bias": "encoder.relative_position_bias.",
+        "layer_scale_init_value": "encoder.layers.*_scale",
+        "use_mean_pooling": "layernorm.",
+    }
     config: Data2VecVisionConfig
 
     @torch.no_grad()
@@ -65,6 +73,8 @@ class Data2VecVisionModel(VisionPretrainedModel):
         config: its configuration.
         add_pooling_layer: whether there is a `pooler_output`.
     """
+
+    build_options = ("add_pooling_layer",)
 
     def __init__(self, config: Data2VecVisionConfig, add_pooling_layer: bool = False) -> None:
         super().__init__(config)

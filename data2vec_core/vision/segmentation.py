@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,6 +59,8 @@ class Data2VecVisionForSemanticSegmentation(VisionPretrainedModel):
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
         hidden, grid = self.backbone.embeddings(pixel_values)
         states = self.backbone.encoder.states(hidden, grid=grid, trace=trace)
+        if trace is None:  # nobody looks at the blocks after the last tap
+            states = islice(states, self.taps[-1] + 1)
         tapped = [state for index, state in enumerate(states) if index in self.taps]
         maps = [state[:, 1:].transpose(1, 2).unflatten(2, grid) for state in tapped]  # (batch, dim, rows, columns)
         levels = self.pyramid(maps)

@@ -104,6 +104,19 @@ def test_training_step(options: dict[str, Any], tmp_path: Path) -> None:
     assert_close_to_reference(ours.eval()(pixels).logits, expected, END_TO_END)
 
 
+@pytest.mark.parametrize("size", [(16, 56), (40, 25)], ids=str)
+def test_other_sizes(size: tuple[int, int], tmp_path: Path) -> None:
+    """The reference cuts its maps by the configured image size; its parts, put together by hand, can do any."""
+    ours, reference = pair(TINY, tmp_path)
+    pixels = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        states = reference.data2vec_vision(pixels, output_hidden_states=True).hidden_states[:4]
+        maps = [state[:, 1:].transpose(1, 2).reshape(2, 32, size[0] // 8, size[1] // 8) for state in states]
+        steps = [reference.fpn1, reference.fpn2, reference.fpn3, reference.fpn4]
+        expected = reference.decode_head([step(one) for step, one in zip(steps, maps, strict=True)])
+        assert_close_to_reference(ours(pixels).logits, expected, END_TO_END)
+
+
 def test_heads_component(tmp_path: Path) -> None:
     ours, reference = pair(TINY.replace(auxiliary_concat_input=True), tmp_path)
     levels = [torch.randn(2, 32, rows, columns) for rows, columns in [(20, 12), (10, 6), (5, 3), (2, 1)]]
