@@ -47,6 +47,14 @@ class AudioTooLongError(AudioError):
     """The sound is longer than allowed."""
 
 
+class AudioTooShortError(AudioError):
+    """The sound is shorter than the first frame of a model."""
+
+
+class SilentAudioError(AudioError):
+    """The sound holds nothing that could be heard."""
+
+
 class BrokenSamplesError(AudioError):
     """Samples are NaN or infinite, or of a type that is not sound."""
 
@@ -72,7 +80,7 @@ def load_audio(
         (samples,) float32.
 
     Raises:
-        AudioError: (a ValueError) as one of its four kinds.
+        AudioError: (a ValueError) as one of its kinds.
         ValueError: an array without a sampling rate.
     """
     if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):

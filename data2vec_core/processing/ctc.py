@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.files import read_json, write_json
 from data2vec_core.processing.processor import (
     SPECIAL_TOKENS_FILE,
     TOKENIZER_CONFIG_FILE,
     Processor,
-    read_json,
     read_json_if_there,
     token_text,
-    write_json,
 )
 
 VOCAB_FILE = "vocab.json"

@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from data2vec_core.checkpoints.files import write_json
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource, load_image, load_map
-from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor, write_json
+from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor
 
 IGNORED_LABEL = 255
 """Pixels of a label map that no class is asked of."""
@@ -101,7 +102,7 @@ class ImageProcessor(Processor):
     def _pixels(self, image: Image.Image) -> NDArray[np.float32]:
         """(3, height, width) of an RGB picture."""
         if self.do_resize:
-            image = image.resize(self._resized(image.size), Image.Resampling(self.resample))
+            image = image.resize(self.resized(image.size), Image.Resampling(self.resample))
         values = np.asarray(image)  # (height, width, 3)
         if self.do_center_crop:
             values = _centre_crop(values, self.crop_size)
@@ -115,13 +116,13 @@ class ImageProcessor(Processor):
         if self.do_reduce_labels:
             ids = np.where((ids == 0) | (ids == IGNORED_LABEL), IGNORED_LABEL, ids - 1)
         if self.do_resize:
-            size = self._resized((ids.shape[1], ids.shape[0]))
+            size = self.resized((ids.shape[1], ids.shape[0]))
             # 8 bits where they hold the ids, so that the reference's filter rounds and clips as it does there
             narrow = ids.astype(np.uint8 if ids.min() >= 0 and ids.max() <= 255 else np.int32)
             ids = np.asarray(Image.fromarray(narrow).resize(size, Image.Resampling(resample))).astype(np.int64)
         return _centre_crop(ids, self.crop_size) if self.do_center_crop else ids
 
-    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) after resizing, in PIL's order, of a picture of that (width, height)."""
         if not isinstance(self.size, int):
             return self.size[1], self.size[0]

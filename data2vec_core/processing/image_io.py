@@ -14,8 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 ImageSource: TypeAlias = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 
-FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "ICO", "JPEG2000")
-"""Raster formats that are opened. Vector formats are left out: reading one runs a program."""
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "ICO", "JPEG2000")
+"""Raster formats that are opened (JPEG brings MPO, of some phones). Vector formats are left out: they run a program."""
 DEFAULT_MAX_PIXELS: Final = 60_000_000
 """Width times height: above what phones take, below what exhausts a small machine."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.files import read_json
 from data2vec_core.checkpoints.source import open_checkpoint
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -49,23 +48,6 @@ class Processor(ABC):
         """Write the files into an existing folder."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        CheckpointError: the file is missing, or holds something else.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path.parent} has no {path.name}") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not readable as JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} should hold a JSON object, not a {type(value).__name__}")
-    return value
-
-
 def read_json_if_there(path: Path) -> dict[str, Any]:
     """The object in a JSON file that a checkpoint may lack; empty then."""
     return read_json(path) if path.is_file() else {}
@@ -85,12 +67,6 @@ def read_preprocessor(folder: Path, part: str) -> dict[str, Any]:
         if isinstance(nested, dict):
             return nested
     return read_json(folder / PREPROCESSOR_FILE)
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file as the public checkpoints have them: indented, sorted, not escaped."""
-    text = json.dumps(values, indent=2, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def token_text(value: Any, default: str) -> str:

@@ -24,13 +24,13 @@ from tokenizers import (
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.files import write_json
 from data2vec_core.processing.processor import (
     SPECIAL_TOKENS_FILE,
     TOKENIZER_CONFIG_FILE,
     Processor,
     read_json_if_there,
     token_text,
-    write_json,
 )
 
 TOKENIZER_FILE = "tokenizer.json"

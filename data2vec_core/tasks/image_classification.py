@@ -1,0 +1,60 @@
+"""A class for a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from data2vec_core.processing.image import ImageProcessor
+from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource
+from data2vec_core.tasks.results import Classification
+from data2vec_core.tasks.seeing import SeeingTask
+from data2vec_core.tasks.task import class_probabilities, ranked, require_classes
+from data2vec_core.vision.classification import Data2VecVisionForImageClassification
+
+
+class ImageClassifier(SeeingTask[Data2VecVisionForImageClassification]):
+    """Says which class a picture belongs to."""
+
+    name = "classify_image"
+    model_class = Data2VecVisionForImageClassification
+
+    def __init__(
+        self,
+        model: Data2VecVisionForImageClassification,
+        processor: ImageProcessor,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        model_name: str | None = None,
+    ) -> None:
+        super().__init__(model, processor, max_pixels=max_pixels, model_name=model_name)
+        require_classes(model.config, self.model_name)
+
+    def __call__(self, image: ImageSource) -> Classification:
+        """Classify a picture of any size.
+
+        Args:
+            image: what `load_image` takes: a path, bytes, an open file, a PIL image or an array.
+
+        Raises:
+            ImageError: (a ValueError) not a picture, damaged, or too large.
+        """
+        return self.batch([image])[0]
+
+    @torch.inference_mode()
+    def batch(self, images: Sequence[ImageSource]) -> list[Classification]:
+        """Classify several pictures in one run; the scores are those of single calls.
+
+        Raises:
+            ImageError: (a ValueError) one of them cannot be used.
+        """
+        if not images:
+            return []
+        pixels = self.processor(images, max_pixels=self.max_pixels)["pixel_values"]
+        logits = self.model(pixels.to(self.model.device, self.model.dtype)).logits
+        config = self.model.config
+        return [
+            Classification(labels=ranked(row, config.labels), model=self.model_name)
+            for row in class_probabilities(logits, config)
+        ]

@@ -1,0 +1,79 @@
+"""What the two tasks on sound share: from whatever a person has to the model's input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data2vec_core.audio.model import AudioPretrainedModel
+from data2vec_core.processing.audio import SpeechFeatureExtractor
+from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
+from data2vec_core.tasks.task import Model, Task
+
+
+class ListeningTask(Task[Model]):
+    """Base of the tasks on sound."""
+
+    modality = "audio"
+
+    def __init__(
+        self,
+        model: Model,
+        extractor: SpeechFeatureExtractor,
+        *,
+        max_seconds: float | None = None,
+        model_name: str | None = None,
+    ) -> None:
+        """
+        Args:
+            max_seconds: longer clips are refused before they are decoded.
+        """
+        super().__init__(model, model_name=model_name)
+        assert isinstance(model, AudioPretrainedModel)
+        self.extractor = extractor
+        self.max_seconds = max_seconds
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_name: str | Path, *, max_seconds: float | None = None, **open_options: Any
+    ) -> Self:
+        """Load the model and its processors: from a local folder, by the name of a bundled model, or by a hub id.
+
+        Args:
+            max_seconds: longer clips are refused before they are decoded.
+            **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
+
+        Raises:
+            CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
+        """
+        model = cls.load_model(folder_or_name, **open_options)
+        extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
+        return cls(model, extractor, max_seconds=max_seconds)
+
+    def _hear(self, source: AudioSource, sampling_rate: int | None) -> Waveform:
+        """(samples,) mono at the model's rate, within the limits.
+
+        Raises:
+            AudioError: (a ValueError) it cannot be used.
+        """
+        rate = self.extractor.sampling_rate
+        samples = load_audio(source, sampling_rate=sampling_rate, target_rate=rate, max_seconds=self.max_seconds)
+        needed = self.model.config.receptive_field
+        if len(samples) < needed:
+            raise AudioTooShortError(
+                f"The sound is too short: {1000 * len(samples) / rate:.0f} ms, and at least "
+                f"{1000 * needed / rate:.0f} ms are needed."
+            )
+        return samples
+
+    @torch.inference_mode()
+    def _logits(self, samples: Waveform) -> Tensor:
+        """The model's scores of one clip, without the batch axis. Clips are never padded together: padding would
+        change their scores a little (data2vec.md 9.1)."""
+        batch = self.extractor(np.ascontiguousarray(samples))
+        logits: Tensor = self.model(batch["input_values"].to(self.model.device, self.model.dtype)).logits[0]
+        return logits

@@ -1,0 +1,49 @@
+"""What the two tasks on pictures share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from data2vec_core.processing.image import ImageProcessor
+from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS
+from data2vec_core.tasks.task import Model, Task
+
+
+class SeeingTask(Task[Model]):
+    """Base of the tasks on pictures."""
+
+    modality = "vision"
+
+    def __init__(
+        self,
+        model: Model,
+        processor: ImageProcessor,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        model_name: str | None = None,
+    ) -> None:
+        """
+        Args:
+            max_pixels: pictures of more pixels (width times height) are refused before they are decoded.
+        """
+        super().__init__(model, model_name=model_name)
+        self.processor = processor
+        self.max_pixels = max_pixels
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_name: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, **open_options: Any
+    ) -> Self:
+        """Load the model and its processor: from a local folder, by the name of a bundled model, or by a hub id.
+
+        Args:
+            max_pixels: pictures of more pixels (width times height) are refused before they are decoded.
+            **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
+
+        Raises:
+            CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
+        """
+        model = cls.load_model(folder_or_name, **open_options)
+        processor = ImageProcessor.from_pretrained(folder_or_name, **open_options)
+        return cls(model, processor, max_pixels=max_pixels)
