@@ -22,17 +22,19 @@ def padding_bias(is_real: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """Additive attention bias that hides padded keys.
 
     Args:
-        is_real: (batch, key), nonzero where a position is real, or already (batch, query, key); None: all are.
+        is_real: (batch, key), nonzero where a position is real, or already (batch, query, key) or (batch, 1 or heads,
+            query, key); None: all are.
         dtype: number format of the scores.
 
     Returns:
-        (batch, 1, 1 or query, key) with 0 for real keys and the lowest finite number for padded ones, or None when
-        nothing is hidden. Finite, so that a row without any real key gives no NaN.
+        broadcastable to (batch, heads, query, key), with 0 for real keys and the lowest finite number for padded
+        ones, or None when nothing is hidden. Finite, so that a row without any real key gives no NaN.
     """
     if is_real is None or bool(is_real.all()):
         return None
     is_real = is_real.bool()
-    is_real = is_real[:, None, None, :] if is_real.dim() == 2 else is_real[:, None]
+    if is_real.dim() < 4:
+        is_real = is_real[:, None, None, :] if is_real.dim() == 2 else is_real[:, None]
     return torch.zeros_like(is_real, dtype=dtype).masked_fill_(~is_real, torch.finfo(dtype).min)
 
 
@@ -111,7 +113,7 @@ class Attention(nn.Module):
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def score_bias(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor | None:
+    def score_bias(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor | None:  # noqa: ARG002
         """What is added to the scores; a place for position terms that depend on queries and keys."""
         return bias
 
