@@ -21,22 +21,23 @@ def distance_count(rows: int, columns: int) -> int:
     return (2 * rows - 1) * (2 * columns - 1)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def relative_position_index(rows: int, columns: int) -> Tensor:
     """Which table row belongs to each (query, key), the class token being position 0.
 
     Returns:
-        (1 + patches, 1 + patches) int64, 0 to `distance_count(rows, columns) + 2`. One tensor per grid, shared by all
-        layers and models: not to be written to.
+        (1 + patches, 1 + patches) int32, 0 to `distance_count(rows, columns) + 2`. One tensor per grid, shared by all
+        layers and models: not to be written to. (It grows with the fourth power of the image's side: hence the short
+        numbers, and the few grids that are remembered.)
     """
     # Kept for later calls, which may need gradients or come from a model on another device than this one's.
     with torch.inference_mode(False), torch.device("cpu"):
-        row = torch.arange(rows).repeat_interleave(columns)  # (patches)
-        column = torch.arange(columns).repeat(rows)  # (patches)
+        row = torch.arange(rows, dtype=torch.int32).repeat_interleave(columns)  # (patches)
+        column = torch.arange(columns, dtype=torch.int32).repeat(rows)  # (patches)
         down = row[:, None] - row[None, :] + rows - 1  # (query, key), 0 to 2 rows - 2
         right = column[:, None] - column[None, :] + columns - 1
         distances = distance_count(rows, columns)
-        index = torch.empty(1 + rows * columns, 1 + rows * columns, dtype=torch.int64)
+        index = torch.empty(1 + rows * columns, 1 + rows * columns, dtype=torch.int32)
         index[1:, 1:] = down * (2 * columns - 1) + right
         index[0, :] = distances
         index[:, 0] = distances + 1

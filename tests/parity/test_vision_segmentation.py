@@ -104,6 +104,16 @@ def test_training_step(options: dict[str, Any], tmp_path: Path) -> None:
     assert_close_to_reference(ours.eval()(pixels).logits, expected, END_TO_END)
 
 
+def test_plain_tuples(tmp_path: Path) -> None:
+    ours, reference = pair(TINY, tmp_path)
+    pixels, labels = images_and_labels(TINY)
+    inputs: dict[str, Any] = {"pixel_values": pixels, "labels": labels, "return_dict": False}
+    with torch.no_grad():
+        flags: dict[str, Any]
+        for flags in ({}, {"output_hidden_states": True, "output_attentions": True}):
+            assert_close_to_reference(ours(**inputs, **flags), reference(**inputs, **flags), END_TO_END)
+
+
 @pytest.mark.parametrize("size", [(16, 56), (40, 25)], ids=str)
 def test_other_sizes(size: tuple[int, int], tmp_path: Path) -> None:
     """The reference cuts its maps by the configured image size; its parts, put together by hand, can do any."""

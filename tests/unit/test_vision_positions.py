@@ -25,7 +25,8 @@ def test_index_of_four_patches() -> None:
             [10, 5, 4, 2, 1],
             [10, 7, 6, 4, 3],
             [10, 8, 7, 5, 4],
-        ]
+        ],
+        dtype=torch.int32,
     )
     torch.testing.assert_close(relative_position_index(2, 2), expected)
 
