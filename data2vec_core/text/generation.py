@@ -14,14 +14,16 @@ from data2vec_core.text.cache import KeyValueCache
 from data2vec_core.text.model import TextPretrainedModel
 from data2vec_core.text.sampling import sample
 
+DEFAULT_NEW_TOKENS = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
     """How to write. Names and defaults are those of the transformers library."""
 
     max_new_tokens: int | None = None
-    """Most tokens to write; decides over `max_length`."""
-    max_length: int = 20
+    """Most tokens to write; decides over `max_length`. 20 when neither is given."""
+    max_length: int | None = None
     """Most tokens of a text, its prompt (padding included) among them."""
     do_sample: bool = False
     """Draw tokens instead of taking the likeliest."""
@@ -55,12 +57,23 @@ class GenerationOptions:
         self._require("num_beams", self.num_beams > 0, "must be positive")
         self._require("num_beams", self.num_beams == 1 or not self.do_sample, "beam search does not sample")
         self._require("early_stopping", self.early_stopping in (True, False, "never"), "must be True, False or 'never'")
-        most = self.num_beams if not self.do_sample else None
         self._require(
             "num_return_sequences",
-            self.num_return_sequences > 0 and (most is None or self.num_return_sequences <= most),
+            self.num_return_sequences > 0 and (self.do_sample or self.num_return_sequences <= self.num_beams),
             "must be positive, and at most num_beams unless do_sample is on",
         )
+
+    def longest_after(self, prompt_length: int) -> int:
+        """Most tokens of a text with a prompt of so many.
+
+        Raises:
+            ValueError: there is no room for a new token.
+        """
+        if self.max_new_tokens is None and self.max_length is not None:
+            if self.max_length <= prompt_length:
+                raise ValueError(f"max_length={self.max_length} leaves no room after prompts of {prompt_length} tokens")
+            return self.max_length
+        return prompt_length + (self.max_new_tokens or DEFAULT_NEW_TOKENS)
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -194,10 +207,7 @@ class _Steps:
             raise ValueError(f"attention_mask has shape {tuple(is_real.shape)}, input_ids {tuple(prompts.shape)}")
         if not bool(is_real[:, -1].all()):
             raise ValueError("prompts must be padded on the left: the last token of each is the one to continue")
-        new = options.max_new_tokens
-        self.max_length = options.max_length if new is None else prompts.shape[1] + new
-        if self.max_length <= prompts.shape[1]:
-            raise ValueError(f"max_length={self.max_length} leaves no room after prompts of {prompts.shape[1]} tokens")
+        self.max_length = options.longest_after(prompts.shape[1])
         room = config.max_position_embeddings if options.zero_based_positions else config.max_length
         longest = int(is_real.sum(dim=1).max()) + self.max_length - prompts.shape[1]
         if longest > room:
