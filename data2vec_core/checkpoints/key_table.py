@@ -33,10 +33,10 @@ class KeyTable:
         drop: Iterable[str] = (),
     ) -> None:
         self.prefix = prefix
-        self._to_own = [(_pattern(public), _template(own)) for public, own in rules]
-        self._to_public = [(_pattern(own), _template(public)) for public, own in rules]
-        self._old_names = [(_pattern(old, anchored=False), _template(new)) for old, new in old_names]
-        self._drop = [_pattern(pattern, anchored=False) for pattern in drop]
+        self._to_own = [(name_pattern(public), name_template(own)) for public, own in rules]
+        self._to_public = [(name_pattern(own), name_template(public)) for public, own in rules]
+        self._old_names = [(name_pattern(old, anchored=False), name_template(new)) for old, new in old_names]
+        self._drop = [name_pattern(pattern, anchored=False) for pattern in drop]
 
     def is_dropped(self, public_name: str) -> bool:
         """Whether a name is known to hold nothing we need."""
@@ -53,13 +53,15 @@ class KeyTable:
         return _translate(own_name, self._to_public)
 
 
-def _pattern(text: str, *, anchored: bool = True) -> re.Pattern[str]:
+def name_pattern(text: str, *, anchored: bool = True) -> re.Pattern[str]:
+    """The pattern of a table as a regular expression, with a group for each `{i}` and for a final `*`."""
     source = re.escape(text).replace(re.escape("{i}"), r"(\d+)")
     source = re.sub(r"\\\*$", "(.*)", source)
     return re.compile(f"^{source}$" if anchored else source)
 
 
-def _template(text: str) -> str:
+def name_template(text: str) -> str:
+    """The other side of a table's rule, for `re.Match.expand`."""
     groups = iter(range(1, 10))
     return re.sub(r"\{i\}|\*$", lambda _: rf"\g<{next(groups)}>", text)
 
