@@ -27,7 +27,7 @@ AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence
 
 _BLOCK_SAMPLES = 1 << 20  # decoded at a time, all channels together
 _FFMPEG_SECONDS = 120
-_FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg"
+_FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg,flac,ogg,wav,w64,mp3,aiff,caf,au"
 """Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
 
 
@@ -90,11 +90,13 @@ def load_audio(
             sampling_rate, array = int(source[0]), np.asarray(source[1])
         else:
             array = np.asarray(source)
+        if array.ndim == 0:
+            raise NotAudioError(f"A sound is a file, its bytes or an array of samples, not {type(source).__name__}.")
         if sampling_rate is None:
             raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
         rate = sampling_rate
         _check_rate(rate)
-        _check_seconds(len(array) / rate if array.ndim else 0, max_seconds)
+        _check_seconds(len(array) / rate, max_seconds)
         samples = mix_down(pcm_to_float(array))
     if samples.size and not np.isfinite(samples).all():
         raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
@@ -114,7 +116,8 @@ def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
     """
     kind, width = array.dtype.kind, array.dtype.itemsize
     if kind == "f":
-        return array.astype(np.float32)
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the caller refuses
+            return array.astype(np.float32)
     if kind not in "iu" or width > 4:
         if array.size == 0:
             return array.astype(np.float32)
@@ -165,7 +168,7 @@ def _decode(source: str | Path | bytes | BinaryIO, max_seconds: float | None) ->
     if isinstance(source, (str, Path)):
         source = Path(source)
         if not source.is_file():
-            raise NotAudioError(f"There is no file {source.name!r}.")
+            raise NotAudioError(f"There is no file {source.name or str(source)!r}.")
         if source.stat().st_size == 0:
             raise EmptyAudioError("The file is empty.")
     else:
@@ -205,7 +208,8 @@ def _read_blocks(file: Path | BinaryIO, max_seconds: float | None) -> tuple[Wave
 
 @contextmanager
 def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[Path]:
-    """What soundfile cannot read (webm and m4a from browsers and phones), as a wave file at its own rate."""
+    """What soundfile cannot read, as a wave file at its own rate: webm and m4a from browsers and phones, and streams
+    that were cut off or never stated their length."""
     with tempfile.TemporaryDirectory() as folder:
         if not isinstance(source, Path):  # m4a needs seeking, which a pipe cannot do
             source.seek(0)
@@ -230,4 +234,4 @@ def _check_rate(rate: int) -> None:
 
 def _check_seconds(seconds: float, max_seconds: float | None) -> None:
     if max_seconds is not None and seconds > max_seconds:
-        raise AudioTooLongError(f"The sound is too long: {seconds:.1f} s, and at most {max_seconds:g} s are read.")
+        raise AudioTooLongError(f"The sound is too long: at most {max_seconds:g} s are read.")

@@ -67,6 +67,7 @@ def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ND
     """
     if isinstance(source, np.ndarray):
         array = source
+        _check_size(array, max_pixels)
     else:
         image = _open(source, max_pixels)
         try:
@@ -81,13 +82,17 @@ def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ND
 def _open(source: ImageSource, max_pixels: int) -> Image.Image:
     """The picture, its size checked; a file is not decoded yet."""
     if isinstance(source, np.ndarray):
-        _check_size(source.shape[1] if source.ndim > 1 else 0, source.shape[0] if source.ndim else 0, max_pixels)
+        _check_size(source, max_pixels)
         return _from_array(source)
     if isinstance(source, Image.Image):
         image = source
     else:
         if isinstance(source, (str, Path)) and not Path(source).is_file():
-            raise NotImageError(f"There is no file {Path(source).name!r}.")
+            raise NotImageError(f"There is no file {Path(source).name or str(source)!r}.")
+        if not isinstance(source, (str, Path, bytes, bytearray)) and not hasattr(source, "read"):
+            raise NotImageError(
+                f"A picture is a file, its bytes, a PIL image or an array, not {type(source).__name__}."
+            )
         file = io.BytesIO(source) if isinstance(source, (bytes, bytearray)) else source
         try:
             image = Image.open(file, formats=FORMATS)
@@ -97,11 +102,12 @@ def _open(source: ImageSource, max_pixels: int) -> Image.Image:
             raise NotImageError("This file is not a picture that can be read (PNG, JPEG and WebP can).") from None
         except _DAMAGE as error:
             raise NotImageError("The picture is damaged and cannot be read.") from error
-    _check_size(image.width, image.height, max_pixels)
+    _check_size(image, max_pixels)
     return image
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def _check_size(image: Image.Image | NDArray[Any], max_pixels: int) -> None:
+    height, width = (image.height, image.width) if isinstance(image, Image.Image) else (*image.shape, 1, 1)[:2]
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"The picture is too large: {width} x {height} pixels, and at most {max_pixels} in all are read."
