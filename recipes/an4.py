@@ -17,9 +17,13 @@ from recipes.packs import read_clips
 from recipes.sound import LengthBatches, add_noise, change_speed, small_encoder
 from recipes.training import Plan
 
+BATCH_SAMPLES = 12 * 16_000
+"""Padding included."""
+
 
 class An4:
-    """The recipe. A trial showed an all-blank plateau first: masking waits until the model has left it."""
+    """The recipe. Trained on whole sentences from the start, CTC stays long on a plateau of blanks; so it begins with
+    short clips and the single words of another corpus, and hides nothing (SpecAugment) until it hears letters."""
 
     card = Card(
         name="an4",
@@ -30,19 +34,34 @@ class An4:
             "Knows spelled letters, numbers, dates and about a hundred words of one old corpus of read speech. "
             "Try spelling a name or saying a date. Free speech needs the public checkpoint."
         ),
-        trained_on="CMU AN4, train split: 794 utterances of 62 speakers, 35 minutes",
+        trained_on=(
+            "CMU AN4, train split: 794 utterances of 62 speakers, 35 minutes; at first also single words of Speech "
+            "Commands, train split"
+        ),
         licence="BSD-style, Carnegie Mellon University (assets/README.md)",
     )
     plan = Plan(steps=4800, learning_rate=5e-4, warmup=0.2, hold=0.2, weight_decay=0.02, average=0.998, score_every=250)
-    masked_from = 0.2
-    """Share of the steps after which SpecAugment starts."""
+    short_until, words_until = 0.12, 0.45
+    """Shares of the steps up to which clips are short, and up to which words of Speech Commands are among them."""
+    short = 40_000
+    """Samples of the longest clip at first."""
 
     def __init__(self, data: Path) -> None:
         self.tokenizer = CTCTokenizer.of_characters()
-        self.processors = (SpeechFeatureExtractor(), self.tokenizer)
-        self.train = read_clips(data, "an4", "train")
+        self.extract = SpeechFeatureExtractor()
+        self.processors = (self.extract, self.tokenizer)
+        sentences = [(clip.samples, clip.record["text"]) for clip in read_clips(data, "an4", "train")]
+        words = [
+            (clip.samples, clip.record["word"].upper())
+            for clip in read_clips(data, "speech_commands", "train")
+            if clip.record["word"]
+        ]
         self.valid = read_clips(data, "an4", "valid")
-        self.batches = LengthBatches([len(clip.samples) for clip in self.train], 16_000 * 12, self.plan.seed)
+        first = [item for item in sentences + words if len(item[0]) <= self.short]
+        self.stages = [
+            (until, items, LengthBatches([len(samples) for samples, _ in items], BATCH_SAMPLES, self.plan.seed))
+            for until, items in ((self.short_until, first), (self.words_until, sentences + words), (1.0, sentences))
+        ]
 
     def build_model(self) -> PretrainedModel:
         return Data2VecAudioForCTC(
@@ -56,26 +75,28 @@ class An4:
         )
 
     def loss(self, model: PretrainedModel, step: int) -> Tensor:
+        done = step / self.plan.steps
         backbone = model.base_model
-        is_masked = step > self.masked_from * self.plan.steps
+        is_masked = done > self.words_until
         if backbone.config.apply_spec_augment != is_masked:
             backbone.config = backbone.config.replace(apply_spec_augment=is_masked)
+        items, batches = next((items, batches) for until, items, batches in self.stages if done < until)
         random = np.random.default_rng((self.plan.seed, 1, step))
         clips, texts = [], []
-        for index in self.batches.indices(step):
-            samples = change_speed(self.train[index].samples, random.uniform(0.88, 1.14))
+        for index in batches.indices(step):
+            samples, text = items[index]
+            samples = change_speed(samples, random.uniform(0.88, 1.14))
             if random.random() < 0.5:
                 samples = add_noise(samples, random.uniform(15, 40), random)
             clips.append(samples)
-            texts.append(self.tokenizer.encode(self.train[index].record["text"]))
-        labels = self.tokenizer.pad(texts)
-        return model(**self.processors[0](clips), labels=labels).loss
+            texts.append(self.tokenizer.encode(text))
+        return model(**self.extract(clips), labels=self.tokenizer.pad(texts)).loss
 
     def score(self, model: PretrainedModel) -> float:
         """1 - word error rate, greedy."""
         errors = words = 0
         for clip in self.valid:
-            logits = model(**self.processors[0](clip.samples)).logits
+            logits = model(**self.extract(clip.samples)).logits
             heard = self.tokenizer.decode(logits[0].argmax(dim=-1)).text
             wrong, said = word_errors(heard, clip.record["text"])
             errors, words = errors + wrong, words + said
