@@ -1,0 +1,1 @@
+"""Drawing what the analyses find; only what draws curves needs matplotlib."""
