@@ -1,0 +1,6 @@
+"""The pages of the lab. Telemetry of the libraries underneath is off before any of them is imported."""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -1,0 +1,43 @@
+"""The app with tiny random models in place of the bundled ones, for the tests that run it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data2vec_core.checkpoints.card import Card, Metric
+from ui.catalogue import TOOLS
+from ui.page import build, launch_options
+from ui.settings import Settings
+
+
+def bundle(checkpoints: dict[str, Path], folder: Path) -> Path:
+    """Lay out tiny checkpoints under the names of the bundled models, each with a card."""
+    for tool in TOOLS.values():
+        place = folder / tool.default_model
+        shutil.copytree(checkpoints[tool.name], place)
+        Card(
+            name=tool.default_model,
+            modality=tool.modality,
+            task=tool.task,
+            title="Random weights",
+            trained_on="nothing at all",
+            licence="Apache-2.0",
+            metrics=(Metric("accuracy", 0.5, "valid"), Metric("accuracy", 0.25, "test")),
+        ).save(place)
+    return folder
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[str]:
+    """The app on a free port of this machine; gives its address."""
+    demo = build(settings)
+    _, address, _ = demo.launch(
+        **launch_options(settings), prevent_thread_lock=True, quiet=True, server_name="127.0.0.1"
+    )
+    try:
+        yield address.rstrip("/")
+    finally:
+        demo.close()

@@ -1,0 +1,162 @@
+"""The loaded models: how many stay, who loads, what may be named."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data2vec_core.checkpoints import hub
+from data2vec_core.checkpoints.card import Card
+from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.tasks.results import Classification, LabelScore
+from ui.catalogue import PUBLIC_MODELS, ModelEntry, Tool
+from ui.service import Service
+from ui.settings import Settings
+
+CARD = Card(name="sst2", modality="text", task="classification")
+BUNDLED = ModelEntry(card=CARD, folder=Path("/models/sst2"))
+
+
+class Loader:
+    """Stands in for loading: counts, and can be held up or made to fail."""
+
+    def __init__(self) -> None:
+        self.places: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+        self.running = 0
+        self.most_running = 0
+
+    def __call__(self, _tool: Tool, place: str) -> Any:
+        self.gate.wait()
+        self.places.append(place)
+        if self.error is not None:
+            raise self.error
+
+        def task(text: str) -> Classification:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+            self.running -= 1
+            return Classification(model=place, labels=(LabelScore(label=text, score=1.0),))
+
+        return task
+
+
+@pytest.fixture
+def loader() -> Loader:
+    return Loader()
+
+
+def make(loader: Loader, **settings: Any) -> Service:
+    return Service(Settings(**settings), models=(BUNDLED, *PUBLIC_MODELS), load=loader)
+
+
+def test_the_default_model_answers_and_is_named_without_its_folder(loader: Loader) -> None:
+    answer = make(loader).ask("classify_text", " good ")
+    assert loader.places == ["/models/sst2"]
+    assert answer.result == Classification(model="sst2", labels=(LabelScore(label="good", score=1.0),))
+    assert (answer.source, answer.entry) == ("good", BUNDLED)
+
+
+def test_nothing_is_loaded_before_someone_asks_or_for_a_bad_input(loader: Loader) -> None:
+    service = make(loader)
+    with pytest.raises(ValueError, match="no text"):
+        service.ask("classify_text", "")
+    assert loader.places == []
+
+
+def test_a_model_is_loaded_once_under_concurrency(loader: Loader) -> None:
+    service = make(loader)
+    loader.gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(service.ask, "classify_text", str(i)) for i in range(8)]
+        loader.gate.set()
+        assert [future.result().result.labels[0].label for future in asked] == [str(i) for i in range(8)]
+    assert loader.places == ["/models/sst2"]
+    assert loader.most_running == 1
+
+
+def test_the_model_used_longest_ago_gives_way(loader: Loader, tmp_path: Path) -> None:
+    service = make(loader, models_in_memory=2)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    for model in (a, b, a, c):
+        service.ask("classify_text", "x", model)
+    assert service.loaded() == [("classify_text", a), ("classify_text", c)]
+    service.ask("classify_text", "x", a)
+    assert loader.places == [a, b, c]
+
+
+def test_a_failed_load_leaves_room_for_another_try(loader: Loader) -> None:
+    service = make(loader)
+    loader.error = CheckpointError("no network")
+    with pytest.raises(CheckpointError, match="no network"):
+        service.ask("classify_text", "x")
+    assert service.loaded() == []
+    loader.error = None
+    assert service.ask("classify_text", "x").result.model == "sst2"
+
+
+def test_an_example_is_answered_once_by_the_default_model(loader: Loader) -> None:
+    service = make(loader)
+    assert service.ask_example("classify_text", "x") is service.ask_example("classify_text", "x", "sst2")
+    assert service.ask_example("classify_text", "x", "facebook/data2vec-text-base").result.model != "sst2"
+
+
+def test_a_hub_id_is_passed_on_where_it_is_allowed(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "hub_size", lambda _: 10_000_000)
+    assert make(loader).ask("classify_text", "x", "someone/model").result.model == "someone/model"
+    with pytest.raises(ValueError, match="someone/model is not a bundled model, and this host does not download"):
+        make(loader, allow_hub=False).ask("classify_text", "x", "someone/model")
+
+
+def test_a_public_checkpoint_is_allowed_even_where_other_ids_are_not(loader: Loader) -> None:
+    name = "facebook/data2vec-text-base"
+    assert make(loader, allow_hub=False).ask("classify_text", "x", name).entry in PUBLIC_MODELS
+
+
+def test_a_download_beyond_the_limit_is_refused(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "hub_size", lambda _: 2_000_000_000)
+    with pytest.raises(ValueError, match="someone/large is too large for this host: 2000 MB, and at most 1500 MB"):
+        make(loader).ask("classify_text", "x", "someone/large")
+    assert loader.places == []
+
+
+def test_without_a_network_loading_says_what_is_missing(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_: str) -> int:
+        raise CheckpointError("the hub cannot be reached")
+
+    monkeypatch.setattr(hub, "hub_size", unreachable)
+    loader.error = CheckpointError("someone/model is not on this machine, and there is no network")
+    with pytest.raises(CheckpointError, match="is not on this machine"):
+        make(loader).ask("classify_text", "x", "someone/model")
+
+
+def test_folders_are_opened_only_where_that_is_allowed(loader: Loader, tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert make(loader).ask("classify_text", "x", folder).result.model == folder
+    for place in (folder, "/etc", "../models", "~/models"):
+        with pytest.raises(ValueError, match="does not open its folders"):
+            make(loader, allow_local_folders=False).ask("classify_text", "x", place)
+
+
+def test_an_unknown_name_lists_the_bundled_ones(loader: Loader) -> None:
+    with pytest.raises(ValueError, match=r"no model called sst3 here. Bundled models: sst2\."):
+        make(loader).ask("classify_text", "x", "sst3")
+    with pytest.raises(ValueError, match="by its name"):
+        make(loader).ask("classify_text", "x", 5)  # type: ignore[arg-type]
+
+
+def test_a_tool_offers_the_models_made_for_it_and_bare_encoders(loader: Loader) -> None:
+    service = make(loader)
+    assert [entry.name for entry in service.models_for("classify_text")] == ["sst2", "facebook/data2vec-text-base"]
+    assert [entry.name for entry in service.models_for("transcribe")] == [
+        "facebook/data2vec-audio-base-960h",
+        "facebook/data2vec-audio-base",
+    ]

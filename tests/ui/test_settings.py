@@ -1,0 +1,50 @@
+"""Limits and permissions from the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ui.settings import Settings
+
+
+def test_defaults_hold_where_the_environment_says_nothing() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_every_field_can_be_set(tmp_path: Path) -> None:
+    values: dict[str, object] = {
+        field.name: 7 for field in dataclasses.fields(Settings) if field.type in ("int", "float")
+    }
+    values |= {"allow_hub": False, "allow_local_folders": False, "bundled_folder": tmp_path}
+    assert values.keys() == {field.name for field in dataclasses.fields(Settings)}
+    environment = {f"DATA2VEC_{name.upper()}": str(value) for name, value in values.items()}
+    assert dataclasses.asdict(Settings.from_environment(environment)) == values
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "rule"),
+    [
+        ("MAX_AUDIO_SECONDS", "half a minute", "a number, got 'half a minute'"),
+        ("MAX_AUDIO_SECONDS", "nan", "above 0"),
+        ("MAX_UPLOAD_MB", "2.5", "a whole number, got '2.5'"),
+        ("MODELS_IN_MEMORY", "0", "above 0, got 0"),
+        ("ALLOW_HUB", "perhaps", "true or false, got 'perhaps'"),
+        ("BUNDLED_FOLDER", "/no/such/folder", "a folder"),
+    ],
+)
+def test_a_bad_value_names_its_variable_and_the_rule(variable: str, value: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"DATA2VEC_{variable} has to be {rule}"):
+        Settings.from_environment({f"DATA2VEC_{variable}": value})
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.from_environment({"DATA2VEC_THREADS": " "}) == Settings()
+
+
+def test_a_hosted_space_opens_no_folders_unless_told_to() -> None:
+    assert not Settings.from_environment({"SPACE_ID": "someone/lab"}).allow_local_folders
+    told = {"SPACE_ID": "someone/lab", "DATA2VEC_ALLOW_LOCAL_FOLDERS": "1"}
+    assert Settings.from_environment(told).allow_local_folders

@@ -1,0 +1,42 @@
+"""The visible texts: every key is there, and every key is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ui.catalogue import TOOLS
+from ui.words import LOCALES, load_words, say
+
+UI = LOCALES.parent
+ROLES = ("intro", "button", "empty")
+"""Of the texts that every panel looks up by the name of its tool."""
+
+
+def keys_in_the_code() -> set[str]:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in UI.rglob("*.py"))
+    literal = set(re.findall(r"""["']([a-z_]+\.[a-z_]+)["']""", code))
+    return literal | {f"{tool}.{role}" for tool in TOOLS for role in ROLES}
+
+
+def test_every_text_is_used_and_every_key_exists() -> None:
+    words = set(load_words())
+    assert words - keys_in_the_code() == {f"transcribe.{name}" for name in ("word", "start", "end", "confidence")}
+    used = {key for key in keys_in_the_code() if key.split(".")[0] in {word.split(".")[0] for word in words}}
+    assert used <= words
+
+
+@pytest.mark.parametrize("path", sorted(LOCALES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_language_has_the_same_keys_and_placeholders(path: Path) -> None:
+    english, other = load_words("en"), load_words(path.stem)
+    assert english.keys() == other.keys()
+    for key, text in english.items():
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", other[key])), key
+
+
+def test_a_missing_value_is_an_error() -> None:
+    assert say("sound.limit", seconds=30, megabytes=25) == "Up to 30 s and 25 MB."
+    with pytest.raises(KeyError):
+        say("sound.limit", seconds=30)

@@ -1,0 +1,83 @@
+"""The whole page: masthead, tabs, what it accepts, and the public endpoints behind it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ui import api, speech, text, vision
+from ui.examples import EXAMPLES_FOLDER
+from ui.service import Service
+from ui.settings import Settings
+from ui.theme import STYLESHEET, theme
+from ui.words import say
+
+
+def build(settings: Settings | None = None, service: Service | None = None) -> gr.Blocks:
+    """Lay out the page and wire it. No model is loaded before a visitor asks one.
+
+    Args:
+        settings: read from the environment by default.
+        service: made from the settings by default.
+    """
+    settings = settings or Settings.from_environment()
+    service = service or Service(settings)
+    age = 60 * settings.keep_files_minutes
+    with gr.Blocks(
+        title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
+    ) as demo:
+        gr.HTML(_masthead(), elem_classes="html-plain")
+        with gr.Tabs():
+            with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech"):
+                transcription = speech.build(service, settings)
+            with gr.Tab(say("tab.text"), id="text", elem_id="tab-text") as text_tab:
+                sentences = text.build(service, settings)
+            with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
+                pictures = vision.build(service, settings)
+        gr.HTML(_accepted(settings), elem_classes="html-plain")
+        transcription.open_on(demo.load)
+        sentences.open_on(text_tab.select)
+        pictures.open_on(vision_tab.select)
+        api.add_endpoints(service)
+    demo.queue(max_size=settings.queue_size)
+    return demo
+
+
+def launch_options(settings: Settings | None = None) -> dict[str, Any]:
+    """What `demo.launch` is given. Host and port are left to `GRADIO_SERVER_NAME` and `GRADIO_SERVER_PORT`."""
+    settings = settings or Settings.from_environment()
+    return {
+        "theme": theme(),
+        "css_paths": [STYLESHEET],
+        "footer_links": ["api", "settings"],
+        "max_file_size": f"{settings.max_upload_mb}mb",
+        "allowed_paths": [str(EXAMPLES_FOLDER)],
+        "enable_monitoring": False,
+        "run_history": False,
+        "ssr_mode": False,
+        "show_error": False,
+    }
+
+
+def _masthead() -> str:
+    title, subtitle = escape(say("app.title")), escape(say("app.subtitle"))
+    return f'<header class="masthead"><h1>{title}</h1><p>{subtitle}</p></header>'
+
+
+def _accepted(settings: Settings) -> str:
+    """Every limit of this host, in words."""
+    lines = [
+        say("limits.audio", seconds=f"{settings.max_audio_seconds:g}"),
+        say("limits.text", characters=settings.max_characters),
+        say("limits.picture", megapixels=f"{settings.max_megapixels:g}"),
+        say("limits.upload", megabytes=settings.max_upload_mb),
+        say("limits.hub_yes", megabytes=settings.max_download_mb) if settings.allow_hub else say("limits.hub_no"),
+        say("limits.folders_yes" if settings.allow_local_folders else "limits.folders_no"),
+        say("limits.queue", runs=settings.parallel_runs, threads=settings.threads, waiting=settings.queue_size),
+        say("limits.models", count=settings.models_in_memory),
+        say("limits.files", minutes=settings.keep_files_minutes),
+    ]
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<details class="limits"><summary>{escape(say("limits.title"))}</summary><ul>{items}</ul></details>'

@@ -1,0 +1,182 @@
+"""The loaded models of a running app, and the one way to ask them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data2vec_core.checkpoints.errors import CheckpointError
+from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
+from ui.inputs import READERS, refusals_in_words
+from ui.settings import Settings
+from ui.words import say
+
+if TYPE_CHECKING:
+    from data2vec_core.tasks.results import Result
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_BARE_NAME = re.compile(r"[\w-][\w.-]*")
+
+Report = Callable[[float, str], None]
+"""Called with a fraction from 0 to 1 and what is being done."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said, and of what."""
+
+    result: Any
+    """The dataclass of the tool's task."""
+    source: Any
+    """The checked input: a `Sound`, a text or an RGB picture."""
+    entry: ModelEntry | None
+    """What is known about the model; None for one that a visitor named."""
+
+
+@dataclass
+class _Slot:
+    """Room for one loaded model. Its lock is held while the model is loaded and while it runs."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    task: Task | None = None
+
+
+class Service:
+    """Keeps the models used last, loads each once however many ask, and runs each for one visitor at a time.
+
+    Nothing is loaded before someone asks.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        models: Sequence[ModelEntry] | None = None,
+        load: Callable[[Tool, str], Task] | None = None,
+    ) -> None:
+        """
+        Args:
+            models: what to list; the bundled and the public ones by default.
+            load: builds a task from a tool and a folder or hub id; by default from the checkpoint there.
+        """
+        self.settings = settings
+        self.models = tuple(known_models(settings.bundled_folder) if models is None else models)
+        self._load = load or self._from_checkpoint
+        self._slots: OrderedDict[tuple[ToolName, str], _Slot] = OrderedDict()
+        self._slots_lock = threading.Lock()
+        self._example_answers: dict[tuple[ToolName, str], Answer] = {}
+
+    def models_for(self, name: ToolName) -> list[ModelEntry]:
+        """The models to offer for a tool: those made for it, and encoders of its modality, which say what they lack."""
+        tool = TOOLS[name]
+        return [
+            entry
+            for entry in self.models
+            if entry.card.modality == tool.modality and entry.card.task in (tool.task, "pretraining")
+        ]
+
+    def loaded(self) -> list[tuple[ToolName, str]]:
+        """Tool and model of everything in memory, the one used longest ago first."""
+        with self._slots_lock:
+            return list(self._slots)
+
+    def ask(self, name: ToolName, source: Any, model: str = "", report: Report = lambda *_: None) -> Answer:
+        """Check an input, run a model on it.
+
+        Args:
+            name: the tool.
+            source: a path or a text, as the visitor gave it.
+            model: a bundled name, a hub id or a local folder; empty for the tool's default.
+            report: is told what is being done.
+
+        Raises:
+            ValueError: an input that is missing, unreadable or beyond a limit, or a model that may not be used here.
+            CheckpointError: a model that cannot be had or read.
+        """
+        tool = TOOLS[name]
+        checked = READERS[tool.modality](source, self.settings)
+        if not isinstance(model, str):
+            raise ValueError(say("model.no_text"))
+        model = model.strip() or tool.default_model
+        entry = next((entry for entry in self.models if entry.name == model), None)
+        place = self._place(model, entry)
+
+        slot = self._slot(name, model)
+        with slot.lock:
+            if slot.task is None:
+                report(0.1, say("working.loading", model=model))
+                slot.task = self._loaded_task(tool, model, place, is_named=entry is None)
+            report(0.5, say("working.running"))
+            with refusals_in_words(self.settings):
+                result: Result = slot.task(checked)
+        return Answer(dataclasses.replace(result, model=model), checked, entry)
+
+    def ask_example(self, name: ToolName, source: str, model: str = "", report: Report = lambda *_: None) -> Answer:
+        """As `ask`, for a shipped example: the default model answers each of them once, and the answer is kept."""
+        if model not in ("", TOOLS[name].default_model):
+            return self.ask(name, source, model, report)
+        key = (name, source)
+        if key not in self._example_answers:
+            self._example_answers[key] = self.ask(name, source, "", report)
+        return self._example_answers[key]
+
+    def _place(self, model: str, entry: ModelEntry | None) -> str:
+        """Where to load a model from: a folder or a hub id, if this host allows it."""
+        if entry is not None:
+            return str(entry.folder or model)
+        is_hub_id = _HUB_ID.fullmatch(model) is not None
+        folder = Path(model).expanduser()
+        if self.settings.allow_local_folders and folder.is_dir():
+            return str(folder)
+        if is_hub_id and self.settings.allow_hub:
+            return model
+        if is_hub_id:
+            raise ValueError(say("model.no_hub", model=model))
+        if _BARE_NAME.fullmatch(model) or self.settings.allow_local_folders:
+            names = ", ".join(entry.name for entry in self.models if entry.is_bundled)
+            raise ValueError(say("model.unknown", model=model, names=names))
+        raise ValueError(say("model.no_folders"))
+
+    def _slot(self, name: ToolName, model: str) -> _Slot:
+        """The model's place in memory, now the one used last; whatever is beyond the bound gives way."""
+        with self._slots_lock:
+            slot = self._slots.setdefault((name, model), _Slot())
+            self._slots.move_to_end((name, model))
+            while len(self._slots) > self.settings.models_in_memory:
+                self._slots.popitem(last=False)
+            return slot
+
+    def _loaded_task(self, tool: Tool, model: str, place: str, is_named: bool) -> Task:
+        """Load a model; a failure leaves nothing behind, so that the next visitor's attempt is a fresh one."""
+        try:
+            if is_named and not Path(place).is_dir():
+                self._check_download(place)
+            return self._load(tool, place)
+        except BaseException:
+            with self._slots_lock:
+                self._slots.pop((tool.name, model), None)
+            raise
+
+    def _from_checkpoint(self, tool: Tool, place: str) -> Task:
+        import torch  # the page opens without it
+
+        torch.set_num_threads(self.settings.threads)
+        return tool.load(place)
+
+    def _check_download(self, hub_id: str) -> None:
+        """Refuse a checkpoint that would fill the host's disk."""
+        from data2vec_core.checkpoints.hub import hub_size
+
+        try:
+            megabytes = hub_size(hub_id) / 1e6
+        except CheckpointError:
+            return  # loading finds it in the hub's local cache, or says what is wrong
+        limit = self.settings.max_download_mb
+        if megabytes > limit:
+            raise ValueError(say("model.too_large", model=hub_id, megabytes=f"{megabytes:.0f}", limit=limit))

@@ -1,0 +1,85 @@
+"""Every limit and permission of a running app, read once from the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+PREFIX = "DATA2VEC_"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The defaults suit a host with two processor cores. `DATA2VEC_MAX_AUDIO_SECONDS=60` changes the first one, and
+    so on for every field."""
+
+    max_audio_seconds: float = 30.0
+    """Longest clip, in seconds: memory and time of self-attention grow with its square."""
+    max_upload_mb: int = 25
+    """Largest file, in megabytes."""
+    max_megapixels: float = 50.0
+    """Largest picture, in millions of pixels after decoding."""
+    max_characters: int = 2000
+    """Longest text."""
+    models_in_memory: int = 6
+    """Loaded models kept; the one used longest ago goes first."""
+    threads: int = 2
+    """Processor threads of one model run."""
+    parallel_runs: int = 1
+    """Model runs at the same time, over all visitors."""
+    queue_size: int = 32
+    """Visitors who may wait; the next one is told to come back."""
+    keep_files_minutes: int = 60
+    """Uploads and results older than this are deleted."""
+    allow_hub: bool = True
+    """Whether a visitor may name any model of the Hugging Face hub, which the host then downloads."""
+    max_download_mb: int = 1500
+    """Largest checkpoint that a visitor may have downloaded, in megabytes of weights."""
+    allow_local_folders: bool = True
+    """Whether a visitor may name a folder of the host. Off by default on a hosted Space."""
+    bundled_folder: Path | None = None
+    """Where the bundled models are; None for the project's own."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 0:
+                raise ValueError(f"{PREFIX}{field.name.upper()} has to be above 0, got {value}")
+        if self.bundled_folder is not None and not self.bundled_folder.is_dir():
+            raise ValueError(f"{PREFIX}BUNDLED_FOLDER has to be a folder, got {str(self.bundled_folder)!r}")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the fields that the environment names and leave the others at their defaults.
+
+        Raises:
+            ValueError: a value that cannot be read or lies out of range; the message names the variable.
+        """
+        given: dict[str, Any] = {}
+        if environment.get("SPACE_ID"):
+            given["allow_local_folders"] = False
+        for name, kind in get_type_hints(cls).items():
+            text = environment.get(PREFIX + name.upper(), "").strip()
+            if text:
+                given[name] = _parse(PREFIX + name.upper(), text, kind)
+        return cls(**given)
+
+
+def _parse(variable: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError(f"{variable} has to be true or false, got {text!r}")
+        return text.lower() in _TRUE
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{variable} has to be {what}, got {text!r}") from None
+    return Path(text)

@@ -1,0 +1,53 @@
+"""Classes and their probabilities as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from ui.words import say
+
+if TYPE_CHECKING:
+    from data2vec_core.tasks.results import LabelScore
+
+SHOWN = 5
+"""Classes to show at first; the others open on demand."""
+MOST = 50
+"""Classes to list at all: nobody reads the tail of a thousand."""
+
+
+def label_bars(labels: Sequence[LabelScore]) -> str:
+    """Bars, best first; the first class is the headline."""
+    if not labels:
+        return ""
+    rest = labels[SHOWN:MOST]
+    more = (
+        f"<details><summary>{escape(say('panel.more', count=len(rest)))}</summary>{_bars(rest)}</details>"
+        if rest
+        else ""
+    )
+    return f'<p class="headline">{escape(display_name(labels[0].label))}</p>{_bars(labels[:SHOWN])}{more}'
+
+
+def display_name(label: str) -> str:
+    """A label as people write it: `grand_piano` as "grand piano", `_unknown_` as "unknown"."""
+    return label.replace("_", " ").strip() or label
+
+
+def percent(fraction: float) -> str:
+    """With as many digits as it can bear: "83 %", "0.4 %", "< 0.1 %"."""
+    share = 100 * fraction
+    if 0 < share < 0.1:
+        return "< 0.1 %"
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %"
+
+
+def _bars(labels: Sequence[LabelScore]) -> str:
+    rows = "".join(
+        f'<li><span class="name">{escape(display_name(item.label))}</span>'
+        f'<span class="value">{percent(item.score)}</span>'
+        f'<span class="track"><span class="fill" style="width:{100 * item.score:.2f}%"></span></span></li>'
+        for item in labels
+    )
+    return f'<ol class="bars">{rows}</ol>'
