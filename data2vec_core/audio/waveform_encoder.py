@@ -1,8 +1,7 @@
 """Waveform to frames: strided convolutions, computed channels-last, and the projection to the transformer's width.
 
-A 1-D convolution without padding is a matrix product over windows of (kernel x channels) numbers that lie side by side
-in memory when the channels come last. So the windows are a strided view, each layer is one product, and the layer norm
-over channels needs no transpose.
+With the channels last in memory, the layer norm over them needs no transpose, and the convolution kernels gather the
+windows in place.
 """
 
 from __future__ import annotations
@@ -19,11 +18,10 @@ class FrameConvolution(nn.Conv1d):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, time, in) -> (batch, frames, out)"""
-        (kernel,), (stride,) = self.kernel_size, self.stride
-        windows = hidden.unfold(1, kernel, stride)  # (batch, frames, in, kernel)
-        windows = windows.transpose(2, 3).flatten(2)  # (batch, frames, kernel * in), still a view
-        weight = self.weight.transpose(1, 2).flatten(1)  # (out, kernel * in)
-        return F.linear(windows, weight, self.bias)
+        # An image of height 1 whose channels lie last takes PyTorch's channels-last kernels; conv1d has none.
+        image = hidden.transpose(1, 2).unsqueeze(2)  # (batch, in, 1, time), still in the memory order of `hidden`
+        convolved = F.conv2d(image, self.weight.unsqueeze(2), self.bias, stride=(1, *self.stride))
+        return convolved.squeeze(2).transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):
