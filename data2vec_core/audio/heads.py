@@ -31,9 +31,9 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
         self,
         input_values: Tensor,
         attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
-        labels: Tensor | None = None,
         *,
         trace: Trace | None = None,
     ) -> LogitsOutput:
@@ -143,9 +143,9 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
         self,
         input_values: Tensor,
         attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
-        labels: Tensor | None = None,
         *,
         trace: Trace | None = None,
     ) -> LogitsOutput:
@@ -156,7 +156,7 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
             pooled = projected.mean(dim=1)
         else:
             is_real = frame_mask(attention_mask, projected.shape[1], self.config).unsqueeze(-1).to(projected.dtype)
-            pooled = (projected * is_real).sum(dim=1) / is_real.sum(dim=1)
+            pooled = (projected * is_real).sum(dim=1) / is_real.sum(dim=1).clamp(min=1)
         logits = self.classifier(pooled)
         loss = None if labels is None else classification_loss(logits, labels, self.config)
         return LogitsOutput(loss=loss, logits=logits, **recorded)

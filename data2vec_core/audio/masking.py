@@ -18,14 +18,16 @@ def draw_spans(
     """Draw random spans to be masked, row by row.
 
     Each row gets `probability * length / span` spans, rounded up or down by one draw that the whole batch shares, but
-    at least `min_spans`, and no more than fit. Starts are distinct and uniform; spans may overlap. A row too short for
-    a whole span stays unmasked (the reference raises in training; data2vec.md 9.2, item 7).
+    at least `min_spans`, and no more than fit side by side into `size` or than the row has places for. Starts are
+    distinct and uniform; spans may overlap. A row too short for a whole span stays unmasked (the reference raises when
+    all are; data2vec.md 9.2, item 7).
 
     Args:
         lengths: (batch,) real positions of each row.
         size: positions of the padded batch.
         probability: share of positions in spans, before overlaps.
         span: length of a span.
+        min_spans: spans that every row gets, as far as they fit.
 
     Returns:
         (batch, size), True where masked; never beyond a row's length.
@@ -38,11 +40,8 @@ def draw_spans(
     rounding = torch.rand((), generator=generator).item()
     is_masked = torch.zeros(len(lengths), size, dtype=torch.bool)
     for row, length in zip(is_masked, lengths.tolist(), strict=True):
-        starts = length - span + 1
-        if starts < 1:
-            continue
-        count = max(int(probability * length / span + rounding), min_spans)
-        count = min(count, length // span)
+        starts = max(length - span + 1, 0)
+        count = min(max(int(probability * length / span + rounding), min_spans), size // span, starts)
         chosen = torch.randperm(starts, generator=generator)[:count]
         row[(chosen[:, None] + torch.arange(span)).flatten()] = True
     return is_masked.to(lengths.device)

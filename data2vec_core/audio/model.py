@@ -124,9 +124,9 @@ class Data2VecAudioModel(AudioPretrainedModel):
             trace: what to record.
 
         Raises:
-            ValueError: the input is not (batch, samples), or too short for one frame.
+            ValueError: the input is not (batch, samples) or too short for one frame, or a mask has another shape.
         """
-        self._check_input(input_values)
+        self._check_input(input_values, attention_mask)
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
         features = self.feature_extractor(input_values)
         is_real = None if attention_mask is None else frame_mask(attention_mask, features.shape[1], self.config)
@@ -150,7 +150,7 @@ class Data2VecAudioModel(AudioPretrainedModel):
             is_masked: (batch, frames), True where masked.
 
         Raises:
-            ValueError: a mask was given to a model without mask embedding.
+            ValueError: the mask is not (batch, frames), or was given to a model without mask embedding.
         """
         config = self.config
         batch, frames, dim = hidden.shape
@@ -166,6 +166,10 @@ class Data2VecAudioModel(AudioPretrainedModel):
                 min_spans=config.mask_time_min_masks,
             )
         if is_masked is not None:
+            if is_masked.shape != (batch, frames):
+                raise ValueError(
+                    f"mask_time_indices must be (batch, frames) = {(batch, frames)}, got {tuple(is_masked.shape)}"
+                )
             if self.masked_spec_embed is None:
                 raise ValueError("this model has no mask embedding: mask_time_prob and mask_feature_prob are both 0")
             hidden = torch.where(is_masked.bool().unsqueeze(-1), self.masked_spec_embed.to(hidden.dtype), hidden)
@@ -180,8 +184,13 @@ class Data2VecAudioModel(AudioPretrainedModel):
             hidden = hidden.masked_fill(is_hidden_channel.unsqueeze(1), 0.0)
         return hidden
 
-    def _check_input(self, input_values: Tensor) -> None:
+    def _check_input(self, input_values: Tensor, attention_mask: Tensor | None) -> None:
         if input_values.dim() != 2:
             raise ValueError(f"input_values must be (batch, samples), got shape {tuple(input_values.shape)}")
         if frame_count(input_values.shape[1], self.config) < 1:
             raise ValueError(f"input_values has {input_values.shape[1]} samples: too few for one frame of this model")
+        if attention_mask is not None and attention_mask.shape != input_values.shape:
+            raise ValueError(
+                f"attention_mask must have the shape of input_values, {tuple(input_values.shape)}, "
+                f"got {tuple(attention_mask.shape)}"
+            )

@@ -78,9 +78,9 @@ class Data2VecAudioForXVector(LayerMixingModel):
         self,
         input_values: Tensor,
         attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
-        labels: Tensor | None = None,
         *,
         trace: Trace | None = None,
     ) -> XVectorOutput:
@@ -112,8 +112,12 @@ class Data2VecAudioForXVector(LayerMixingModel):
 
 
 def _statistics(hidden: Tensor, frames: Tensor | None) -> Tensor:
-    """Mean and standard deviation over the first frames of each item: (batch, frames, dim) -> (batch, 2 * dim)."""
+    """Mean and standard deviation over the first frames of each item: (batch, frames, dim) -> (batch, 2 * dim).
+
+    The deviation of a single frame is 0, and an item without any real frame counts its first (the reference gives NaN).
+    """
     if frames is None:
-        return torch.cat([hidden.mean(dim=1), hidden.std(dim=1)], dim=-1)
-    rows = [_statistics(item[None, :count], None) for item, count in zip(hidden, frames.tolist(), strict=True)]
-    return torch.cat(rows)
+        correction = min(1, hidden.shape[1] - 1)
+        return torch.cat([hidden.mean(dim=1), hidden.std(dim=1, correction=correction)], dim=-1)
+    counts = frames.clamp(min=1).tolist()
+    return torch.cat([_statistics(item[None, :count], None) for item, count in zip(hidden, counts, strict=True)])
