@@ -37,15 +37,16 @@ def reference_config(config: Data2VecConfig, **changes: Any) -> Any:
     return transformers.AutoConfig.for_model(**(config.to_dict() | changes))
 
 
-def random_reference(reference_class: Any, config: Data2VecConfig, **changes: Any) -> Any:
+def random_reference(reference_class: Any, config: Data2VecConfig, *, disturbance: float = 0.1, **changes: Any) -> Any:
     """A reference model in eval mode, with explicit attention and every weight random.
 
     A fresh model has biases of 0 and norm weights of 1, which would hide two of them swapped; so all are disturbed.
+    At base width take 0.02: more saturates every softmax, and the gradients behind them are then mostly rounding.
     """
     model = reference_class._from_config(reference_config(config, **changes), attn_implementation="eager")
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+            parameter.add_(torch.randn_like(parameter) * disturbance)
     return model.eval()
 
 
