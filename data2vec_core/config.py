@@ -297,7 +297,7 @@ class Data2VecAudioConfig(Data2VecConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Data2VecTextConfig(Data2VecConfig):
-    """Text model: RoBERTa's architecture (data2vec.md 1.2). The defaults are BERT's; the public checkpoint has others."""
+    """Text model: RoBERTa's architecture (data2vec.md 1.2). The defaults are BERT's, not the public checkpoint's."""
 
     model_type: ClassVar[str] = "data2vec-text"
 

@@ -1,4 +1,4 @@
-"""`commands`: the twelve classes of Speech Commands, from scratch."""
+"""`commands`: the twelve classes of Speech Commands, from the encoder that `an4` learnt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from data2vec_core.checkpoints.card import Card
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from recipes.packs import read_clips
-from recipes.sound import add_noise, change_speed, fit_length, shift, small_encoder
+from recipes.sound import add_noise, change_speed, fit_length, shift
 from recipes.training import Plan
 
 #: In the order of the data pack's description.
@@ -35,15 +35,15 @@ class Commands:
         ),
         trained_on="Speech Commands v0.02, canonical test files split anew by speaker: 3,017 clips of 141 speakers",
         licence="CC-BY-4.0",
+        parent="an4",
     )
-    plan = Plan(
-        steps=2400, learning_rate=6e-4, warmup=0.15, hold=0.3, weight_decay=0.02, average=0.995, score_every=120
-    )
+    plan = Plan(steps=1200, learning_rate=4e-4, warmup=0.1, hold=0.2, weight_decay=0.02, average=0.995, score_every=100)
     batch_size = 32
     silences = 0.08
     """Share of a batch drawn from the background noise, which the pack has little of."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, parent: str | Path = "an4") -> None:
+        self.parent = parent
         self.extract = SpeechFeatureExtractor()
         self.processors = (self.extract,)
         self.train = read_clips(data, "speech_commands", "train")
@@ -51,14 +51,13 @@ class Commands:
         self.noises = [clip for clip in self.train if clip.record["label"] == "_silence_"]
 
     def build_model(self) -> PretrainedModel:
-        return Data2VecAudioForSequenceClassification(
-            small_encoder(
-                id2label=dict(enumerate(LABELS)),
-                mask_time_prob=0.1,
-                mask_time_length=4,
-                mask_feature_prob=0.1,
-                mask_feature_length=16,
-            )
+        return Data2VecAudioForSequenceClassification.from_pretrained(
+            self.parent,
+            id2label=dict(enumerate(LABELS)),
+            mask_time_prob=0.1,
+            mask_time_length=4,
+            mask_feature_prob=0.1,
+            mask_feature_length=16,
         )
 
     def loss(self, model: PretrainedModel, step: int) -> Tensor:

@@ -62,11 +62,17 @@ class Plan:
 class Recipe(Protocol):
     """What `train` needs to know of a task, and what the finished model is packed with."""
 
-    card: Card
-    """Facts known beforehand; score, minutes and date follow."""
-    plan: Plan
-    processors: Sequence[Processor]
-    """What turns raw input into the model's; saved beside the weights."""
+    @property
+    def card(self) -> Card:
+        """Facts known beforehand; score, minutes and date follow."""
+
+    @property
+    def plan(self) -> Plan:
+        """How long and how fast."""
+
+    @property
+    def processors(self) -> Sequence[Processor]:
+        """What turns raw input into the model's; saved beside the weights."""
 
     def build_model(self) -> PretrainedModel:
         """A fresh model, or one from the checkpoint the recipe starts from."""

@@ -57,6 +57,7 @@ def test_label_maps_keep_their_ids(tmp_path: Path) -> None:
         archive.writestr("manifest.jsonl", json.dumps({"image": "i.png", "label": "l.png", "split": "test"}) + "\n")
     [picture] = read_pictures(tmp_path, "s", "test")
     assert picture.image.mode == "RGB"
+    assert picture.labels is not None
     assert np.array_equal(picture.labels, ids)
 
 

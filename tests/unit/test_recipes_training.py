@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from data2vec_core import Data2VecVisionForImageClassification
+from data2vec_core import Data2VecVisionConfig, Data2VecVisionForImageClassification
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.processing.processor import Processor
 from recipes.training import Plan, train
 
 
@@ -21,13 +21,15 @@ class Brightness:
     """Two classes that a tiny model learns at once: bright and dark squares."""
 
     card = Card(name="brightness", modality="vision", task="classification")
-    processors = ()
+    processors: tuple[Processor, ...] = ()
 
-    def __init__(self, **changes: float) -> None:
-        self.plan = dataclasses.replace(Plan(steps=12, learning_rate=2e-3, score_every=4, average=0.5), **changes)
+    def __init__(self, steps: int = 12, score_every: int = 4) -> None:
+        self.plan = Plan(steps=steps, learning_rate=2e-3, score_every=score_every, average=0.5)
 
     def build_model(self) -> PretrainedModel:
-        return Data2VecVisionForImageClassification(PRESETS["vision-tiny"].replace(num_labels=2, drop_path_rate=0.2))
+        config = PRESETS["vision-tiny"].replace(num_labels=2, drop_path_rate=0.2)
+        assert isinstance(config, Data2VecVisionConfig)
+        return Data2VecVisionForImageClassification(config)
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(step)
