@@ -117,7 +117,7 @@ class PretrainedModel(nn.Module):
             wanted += ["attention", "cross_attention"]
         if not wanted:
             return trace
-        return (Trace() if trace is None else trace).also(*wanted)  # an empty trace is falsy
+        return (Trace() if trace is None else trace).also(*wanted)
 
     def _recorded(
         self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
