@@ -135,7 +135,7 @@ def fit_tensors(
     own, left_over = _translate(model, model.adapt_public_tensors(tensors))
     expected = model.state_dict()
     missing = [name for name in expected if name not in own]
-    mismatched = [name for name in own if own[name].shape != expected[name].shape]
+    mismatched = [name for name in expected if name in own and own[name].shape != expected[name].shape]
     _refuse_broken(model, missing, mismatched, own, expected, source, may_lack, ignore_mismatched_sizes)
     for name in mismatched:
         del own[name]
