@@ -14,6 +14,7 @@ from tests.parity.reference import (
     assert_close_to_reference,
     assert_same_gradients,
     random_reference,
+    relative_difference,
     reload_in_ours,
     reload_in_reference,
     transformers,
@@ -58,6 +59,22 @@ def test_token_by_token_with_a_cache(config: Data2VecTextConfig, padded: bool, t
         assert_close_to_reference(got, expected)
         their_cache, our_cache, start = expected.past_key_values, got.past_key_values, end
         assert our_cache.length == end
+
+
+def test_embeddings_after_a_cache_start_anew(tmp_path: Path) -> None:
+    """A quirk of the reference: positions of `inputs_embeds` ignore the cache. With explicit ones all is well."""
+    reference, ours = causal_pair(DECODER, tmp_path)
+    ids = torch.randint(4, DECODER.vocab_size, (2, 8))
+    embedded = ours.get_input_embeddings()(ids[:, 5:])
+    with torch.no_grad():
+        whole = ours(ids, use_cache=False).logits[:, 5:]
+        for positions in (None, torch.arange(7, 10)[None]):
+            theirs = reference(ids[:, :5], use_cache=True).past_key_values
+            expected = reference(inputs_embeds=embedded, past_key_values=theirs, position_ids=positions).logits
+            cache = ours(ids[:, :5]).past_key_values
+            got = ours(inputs_embeds=embedded, past_key_values=cache, position_ids=positions).logits
+            assert_close_to_reference(got, expected)
+            assert (relative_difference(got, whole) < 1e-5) == (positions is not None)
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["unpadded", "padded"])
