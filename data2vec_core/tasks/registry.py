@@ -40,4 +40,3 @@ def task_of(folder_or_name: str | Path, **open_options: Any) -> TaskClass:
             return task
     named = ", ".join(map(str, architectures)) or "no architecture"
     raise CheckpointError(f"{checkpoint.source} names {named}, which is none of the tasks: {', '.join(TASKS)}")
-

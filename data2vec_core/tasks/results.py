@@ -19,7 +19,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)  # which leaves tuples as they are
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +62,7 @@ def test_words_have_times_and_confidence(noise: Noise) -> None:
     assert transcript.duration == 4000 / 16_000
     assert transcript.to_json()["model"] == "x"
     assert set(transcript.to_json()) == {"text", "words", "duration", "model"}
+    assert json.loads(json.dumps(transcript.to_json())) == transcript.to_json()
     assert set(transcript.to_json()["words"][0]) == {"word", "start", "end", "confidence"}
 
 

@@ -97,10 +97,10 @@ class BrightnessModel(Data2VecVisionForSemanticSegmentation):
 )
 @pytest.mark.parametrize("size", [(64, 64), (61, 200), (300, 90)])
 def test_a_mask_lies_on_the_picture_without_a_shift(processor: ImageProcessor, size: tuple[int, int]) -> None:
-    """The bright quarter of a picture is found where it is, whatever the proportions and the processor's crop."""
+    """The bright corner of a picture is found where it is, whatever the proportions and the processor's crop."""
     height, width = size
     pixels = np.zeros((height, width, 3), np.uint8)
-    pixels[height // 2 :, width // 2 :] = 255
+    pixels[height * 3 // 4 :, width * 3 // 4 :] = 255
     config = PRESETS["vision-tiny"].replace(num_labels=2)
     segmenter = ImageSegmenter(BrightnessModel(config), processor)  # type: ignore[arg-type]
     mask = segmenter(pixels).mask

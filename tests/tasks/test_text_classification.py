@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def test_scores_are_the_models_probabilities(classifier: TextClassifier) -> None
     assert scores(result) == pytest.approx({"negative": expected[0].item(), "positive": expected[1].item()})
     assert result.labels[0].score >= result.labels[1].score
     assert set(result.to_json()) == {"labels", "model"}
+    assert json.loads(json.dumps(result.to_json())) == result.to_json()
 
 
 def test_a_batch_scores_as_single_texts(classifier: TextClassifier) -> None:
