@@ -8,7 +8,6 @@ reading one from a file keeps what it knows and reports the rest (`from_dict`).
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.checkpoints.files import CONFIG_FILE, read_json, write_json
 from data2vec_core.config_legacy import LEGACY_FIELDS
-
-CONFIG_FILE = "config.json"
 
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
@@ -170,13 +168,11 @@ class Data2VecConfig:
     @classmethod
     def load(cls, folder: str | Path, **overrides: Any) -> tuple[Self, ConfigFields]:
         """`read_dict` on the `config.json` of a local folder."""
-        text = (Path(folder) / CONFIG_FILE).read_text(encoding="utf-8")
-        return cls.read_dict(json.loads(text), **overrides)
+        return cls.read_dict(read_json(Path(folder) / CONFIG_FILE), **overrides)
 
     def save(self, folder: str | Path) -> None:
         """Write `config.json` into a folder."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, sort_keys=True)
-        (Path(folder) / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(Path(folder) / CONFIG_FILE, dict(sorted(self.to_dict().items())))
 
 
 @dataclass(frozen=True, kw_only=True)
