@@ -106,7 +106,8 @@ class GeneratingModel(TextPretrainedModel):
             (batch * num_return_sequences, tokens): prompts and what was written, padded on the right after its end.
 
         Raises:
-            ValueError: prompts padded on the right, no room for new tokens, or an option that breaks its rule.
+            ValueError: not a decoder, prompts padded on the right, no room for new tokens, or an option that breaks
+                its rule.
             TypeError: an unknown option.
         """
         settings = GenerationOptions(**options)
@@ -200,6 +201,8 @@ class _Steps:
         options: GenerationOptions,
     ) -> None:
         config = model.config
+        if not config.is_decoder:
+            raise ValueError("writing needs a model with is_decoder=True: from_pretrained takes it as an override")
         if prompts.dim() != 2 or prompts.shape[1] == 0:
             raise ValueError(f"input_ids must be (batch, tokens) with at least one token, got {tuple(prompts.shape)}")
         is_real = prompts != config.pad_token_id if attention_mask is None else attention_mask.bool()

@@ -14,7 +14,7 @@ from torch import Tensor
 from data2vec_core import Data2VecTextForCausalLM
 from data2vec_core.text.beam_search import beam_search
 from data2vec_core.text.sampling import keep_top_k, keep_top_p, sample
-from tests.text_samples import DECODER
+from tests.text_samples import DECODER, TINY
 
 # -- filters and draws -----------------------------------------------------------------------------------------------
 
@@ -250,6 +250,12 @@ def test_prompts_that_cannot_be_continued(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         write(model)
+
+
+@pytest.mark.filterwarnings("ignore:without is_decoder")
+def test_a_model_that_sees_the_future_does_not_write() -> None:
+    with pytest.raises(ValueError, match="needs a model with is_decoder=True"):
+        Data2VecTextForCausalLM(TINY).generate(PROMPTS)
 
 
 def test_an_unknown_option_is_a_type_error(model: Data2VecTextForCausalLM) -> None:
