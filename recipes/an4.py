@@ -40,9 +40,12 @@ class An4:
         ),
         licence="BSD-style, Carnegie Mellon University (assets/README.md)",
     )
-    plan = Plan(steps=4800, learning_rate=5e-4, warmup=0.2, hold=0.2, weight_decay=0.02, average=0.998, score_every=250)
-    short_until, words_until = 0.12, 0.45
-    """Shares of the steps up to which clips are short, and up to which words of Speech Commands are among them."""
+    plan = Plan(
+        steps=9000, learning_rate=5e-4, warmup=0.2, hold=0.35, weight_decay=0.02, average=0.998, score_every=250
+    )
+    short_until, words_until, masked_from = 0.06, 0.45, 0.6
+    """Shares of the steps up to which clips are short, up to which words of Speech Commands are among them, and from
+    which on SpecAugment hides spans."""
     short = 40_000
     """Samples of the longest clip at first."""
 
@@ -77,7 +80,7 @@ class An4:
     def loss(self, model: PretrainedModel, step: int) -> Tensor:
         done = step / self.plan.steps
         backbone = model.base_model
-        is_masked = done > self.words_until
+        is_masked = done > self.masked_from
         if backbone.config.apply_spec_augment != is_masked:
             backbone.config = backbone.config.replace(apply_spec_augment=is_masked)
         items, batches = next((items, batches) for until, items, batches in self.stages if done < until)

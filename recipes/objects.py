@@ -37,7 +37,7 @@ class Objects:
     )
     plan = Plan(steps=4000, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
     batch_size = 48
-    mixed = 0.5
+    mixed = 0.25
     """Share of the batches in which a rectangle of each picture comes from another (CutMix, arXiv 1905.04899)."""
 
     def __init__(self, data: Path) -> None:
@@ -57,7 +57,7 @@ class Objects:
     def loss(self, model: PretrainedModel, step: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.plan.seed * 1_000_003 + step)
         chosen = torch.randint(len(self.train), (self.batch_size,), generator=generator)
-        views = random_views(self.batch_size, generator, smallest=0.55, aspect=1.3, turn=0.15)
+        views = random_views(self.batch_size, generator, smallest=0.65, aspect=1.25, turn=0.1)
         pixels = jitter(normalise(take_views(self.train[chosen].float(), views, self.side)), generator)
         ids = self.train_ids[chosen]
         share, others = 0.0, ids.flip(0)
