@@ -31,7 +31,7 @@ Change = Callable[[Tensor], Tensor]
 
 
 class Trace:
-    """A request for tensors of a forward pass, and afterwards their store.
+    """A request for tensors of a forward pass, and afterwards their store. Every pass empties it first.
 
     Args:
         tensors: which tensors to record: names (then of every layer), or a mapping from name to layers (None: every

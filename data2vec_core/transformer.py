@@ -262,6 +262,7 @@ class BlockStack(nn.Module):
             Hidden states 0 to L, (batch, positions, dim) each: the input, then every block's output.
         """
         if trace is not None:
+            trace.clear()  # a block that this pass drops must not seem recorded because an earlier pass ran it
             hidden = trace.visit("hidden", 0, hidden)
         yield hidden
         for index, block in enumerate(self.layers):
