@@ -10,6 +10,9 @@ from typing import Any, Literal
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import Card, Metric, Modality
 
+PRETRAINING = "pretraining"
+"""Task of a card whose model is an encoder without a head."""
+
 ToolName = Literal["transcribe", "classify_audio", "classify_text", "classify_image", "segment_image"]
 Task = Callable[[Any], Any]
 """A loaded task of `data2vec_core.tasks`: an input of its modality in, a result out."""
@@ -29,6 +32,10 @@ class Tool:
     default_model: str
     task_class: str
     """In `data2vec_core.tasks`."""
+
+    def fits(self, card: Card) -> bool:
+        """Whether a model was made for this tool."""
+        return (card.modality, card.task) == (self.modality, self.task)
 
     def load(self, folder_or_name: str) -> Task:
         """Build the task from a checkpoint."""
@@ -121,9 +128,9 @@ PUBLIC_MODELS: tuple[ModelEntry, ...] = (
         "transcription",
         "960 hours of LibriSpeech, without labels and then with its transcripts",
     ),
-    _public("facebook/data2vec-audio-base", "audio", "pretraining", "960 hours of LibriSpeech, without labels"),
-    _public("facebook/data2vec-text-base", "text", "pretraining", "Books Corpus and English Wikipedia"),
-    _public("facebook/data2vec-vision-base", "vision", "pretraining", "ImageNet-1K, without labels"),
+    _public("facebook/data2vec-audio-base", "audio", PRETRAINING, "960 hours of LibriSpeech, without labels"),
+    _public("facebook/data2vec-text-base", "text", PRETRAINING, "Books Corpus and English Wikipedia"),
+    _public("facebook/data2vec-vision-base", "vision", PRETRAINING, "ImageNet-1K, without labels"),
     _public(
         "facebook/data2vec-vision-base-ft1k",
         "vision",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
+from ui.catalogue import PRETRAINING, TOOLS, ModelEntry, Task, Tool, ToolName, known_models
 from ui.inputs import READERS, refusals_in_words
 from ui.settings import Settings
 from ui.words import say
@@ -78,7 +78,7 @@ class Service:
         return [
             entry
             for entry in self.models
-            if entry.card.modality == tool.modality and entry.card.task in (tool.task, "pretraining")
+            if tool.fits(entry.card) or (entry.card.modality == tool.modality and entry.card.task == PRETRAINING)
         ]
 
     def loaded(self) -> list[tuple[ToolName, str]]:
@@ -105,7 +105,7 @@ class Service:
             raise ValueError(say("model.no_text"))
         model = model.strip() or tool.default_model
         entry = next((entry for entry in self.models if entry.name == model), None)
-        place = self._place(model, entry)
+        place = self._place(tool, model, entry)
 
         slot = self._slot(name, model)
         with slot.lock:
@@ -126,10 +126,14 @@ class Service:
             self._example_answers[key] = self.ask(name, source, "", report)
         return self._example_answers[key]
 
-    def _place(self, model: str, entry: ModelEntry | None) -> str:
+    def _place(self, tool: Tool, model: str, entry: ModelEntry | None) -> str:
         """Where to load a model from: a folder or a hub id, if this host allows it."""
+        fitting = ", ".join(entry.name for entry in self.models if tool.fits(entry.card))
         if entry is not None:
-            return str(entry.folder or model)
+            if tool.fits(entry.card):
+                return str(entry.folder or model)
+            is_encoder = entry.card.task == PRETRAINING and entry.card.modality == tool.modality
+            raise ValueError(say("model.no_head" if is_encoder else "model.misfit", model=model, names=fitting))
         is_hub_id = _HUB_ID.fullmatch(model) is not None
         folder = Path(model).expanduser()
         if self.settings.allow_local_folders and folder.is_dir():
@@ -139,8 +143,7 @@ class Service:
         if is_hub_id:
             raise ValueError(say("model.no_hub", model=model))
         if _BARE_NAME.fullmatch(model) or self.settings.allow_local_folders:
-            names = ", ".join(entry.name for entry in self.models if entry.is_bundled)
-            raise ValueError(say("model.unknown", model=model, names=names))
+            raise ValueError(say("model.unknown", model=model, names=fitting))
         raise ValueError(say("model.no_folders"))
 
     def _slot(self, name: ToolName, model: str) -> _Slot:
@@ -158,9 +161,11 @@ class Service:
             if is_named and not Path(place).is_dir():
                 self._check_download(place)
             return self._load(tool, place)
-        except BaseException:
+        except BaseException as error:
             with self._slots_lock:
                 self._slots.pop((tool.name, model), None)
+            if isinstance(error, CheckpointError):  # the visitor's word for it, not the host's folder
+                raise CheckpointError(str(error).replace(place, model)) from error
             raise
 
     def _from_checkpoint(self, tool: Tool, place: str) -> Task:

@@ -22,7 +22,7 @@ def bundled_folder(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def settings(bundled_folder: Path) -> Settings:
-    return Settings(bundled_folder=bundled_folder, threads=1, max_audio_seconds=5, max_megapixels=0.5, max_upload_mb=2)
+    return Settings(bundled_folder=bundled_folder, threads=1, max_audio_seconds=20, max_megapixels=0.5, max_upload_mb=2)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
 
     soundfile.write(folder / "sound.wav", noise(1.0), 16_000)
     soundfile.write(folder / "silence.wav", np.zeros(16_000), 16_000)
-    soundfile.write(folder / "long.wav", noise(6.0), 16_000)
+    soundfile.write(folder / "long.wav", noise(21.0), 16_000)
     soundfile.write(folder / "short.wav", noise(0.001), 16_000)
     soundfile.write(folder / "empty.wav", noise(0.0), 16_000)
     (folder / "no_sound.wav").write_text("these are words", encoding="utf-8")

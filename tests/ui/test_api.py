@@ -116,7 +116,7 @@ def test_list_models(client: Client) -> None:
     ("endpoint", "name", "sentence"),
     [
         ("/transcribe", "no_sound.wav", say("sound.unreadable")),
-        ("/transcribe", "long.wav", say("sound.too_long", seconds="5")),
+        ("/transcribe", "long.wav", say("sound.too_long", seconds="20")),
         ("/transcribe", "empty.wav", say("sound.empty")),
         ("/classify_audio", "short.wav", say("sound.too_short")),
         ("/classify_audio", "picture.png", say("sound.unreadable")),
@@ -137,7 +137,8 @@ def test_a_bad_file_answers_with_the_sentence_of_the_page(
     [
         ({"text": " "}, say("text.missing")),
         ({"text": "x" * 2001}, say("text.too_long", characters=2001, limit=2000)),
-        ({"text": "fine", "model": "sst3"}, say("model.unknown", model="sst3", names=", ".join(MODELS))),
+        ({"text": "fine", "model": "sst3"}, say("model.unknown", model="sst3", names="sst2")),
+        ({"text": "fine", "model": "an4"}, say("model.misfit", model="an4", names="sst2")),
         ({"text": "fine", "model": 5}, say("model.no_text")),
     ],
 )

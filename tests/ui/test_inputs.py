@@ -32,7 +32,7 @@ def test_a_sound_is_decoded(files: Callable[[str], str], settings: Settings) -> 
 def test_a_sound_is_refused_in_words(name: str, key: str, files: Callable[[str], str], settings: Settings) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         read_sound(files(name), settings)
-    assert str(caught.value) == say(key, seconds="5")
+    assert str(caught.value) == say(key, seconds="20")
 
 
 @pytest.mark.parametrize(

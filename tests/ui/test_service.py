@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class Loader:
 @pytest.fixture
 def loader() -> Loader:
     return Loader()
+
+
+@pytest.fixture
+def picture(files: Callable[[str], str]) -> str:
+    return files("picture.png")
 
 
 def make(loader: Loader, **settings: Any) -> Service:
@@ -103,10 +109,11 @@ def test_a_failed_load_leaves_room_for_another_try(loader: Loader) -> None:
     assert service.ask("classify_text", "x").result.model == "sst2"
 
 
-def test_an_example_is_answered_once_by_the_default_model(loader: Loader) -> None:
+def test_an_example_is_answered_once_by_the_default_model(loader: Loader, tmp_path: Path) -> None:
     service = make(loader)
     assert service.ask_example("classify_text", "x") is service.ask_example("classify_text", "x", "sst2")
-    assert service.ask_example("classify_text", "x", "facebook/data2vec-text-base").result.model != "sst2"
+    other = str(tmp_path)
+    assert service.ask_example("classify_text", "x", other).result.model == other
 
 
 def test_a_hub_id_is_passed_on_where_it_is_allowed(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +123,11 @@ def test_a_hub_id_is_passed_on_where_it_is_allowed(loader: Loader, monkeypatch: 
         make(loader, allow_hub=False).ask("classify_text", "x", "someone/model")
 
 
-def test_a_public_checkpoint_is_allowed_even_where_other_ids_are_not(loader: Loader) -> None:
-    name = "facebook/data2vec-text-base"
-    assert make(loader, allow_hub=False).ask("classify_text", "x", name).entry in PUBLIC_MODELS
+def test_a_public_checkpoint_is_allowed_even_where_other_ids_are_not(loader: Loader, picture: str) -> None:
+    service = make(loader, allow_hub=False)
+    loader.error = CheckpointError("facebook/data2vec-vision-base-ft1k needs a network")
+    with pytest.raises(CheckpointError, match="^facebook/data2vec-vision-base-ft1k needs a network$"):
+        service.ask("classify_image", picture, "facebook/data2vec-vision-base-ft1k")
 
 
 def test_a_download_beyond_the_limit_is_refused(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,10 +156,25 @@ def test_folders_are_opened_only_where_that_is_allowed(loader: Loader, tmp_path:
 
 
 def test_an_unknown_name_lists_the_bundled_ones(loader: Loader) -> None:
-    with pytest.raises(ValueError, match=r"no model called sst3 here. Bundled models: sst2\."):
+    with pytest.raises(ValueError, match=r"no model called sst3 here. Models for this: sst2\."):
         make(loader).ask("classify_text", "x", "sst3")
     with pytest.raises(ValueError, match="by its name"):
         make(loader).ask("classify_text", "x", 5)  # type: ignore[arg-type]
+
+
+def test_a_model_made_for_something_else_is_not_tried(loader: Loader) -> None:
+    service = make(loader)
+    with pytest.raises(ValueError, match=r"base-960h was made for something else. Models for this: sst2\."):
+        service.ask("classify_text", "x", "facebook/data2vec-audio-base-960h")
+    with pytest.raises(ValueError, match="text-base is an encoder without a trained head"):
+        service.ask("classify_text", "x", "facebook/data2vec-text-base")
+    assert loader.places == []
+
+
+def test_an_error_names_the_model_and_not_the_hosts_folder(loader: Loader) -> None:
+    loader.error = CheckpointError("/models/sst2: model.safetensors is damaged")
+    with pytest.raises(CheckpointError, match="^sst2: model.safetensors is damaged$"):
+        make(loader).ask("classify_text", "x")
 
 
 def test_a_tool_offers_the_models_made_for_it_and_bare_encoders(loader: Loader) -> None:

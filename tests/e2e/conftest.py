@@ -1,0 +1,98 @@
+"""A real browser at a running app with tiny models."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.tasks.conftest import checkpoints  # noqa: F401 - a fixture
+from tests.ui.conftest import address, bundled_folder, files, settings  # noqa: F401 - fixtures
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+"""Options without which the browser asks other hosts, or the visitor, for things."""
+
+
+@dataclass
+class Visit:
+    """A page, and what it complained about and asked for."""
+
+    page: Page
+    home: str
+    complaints: list[str] = field(default_factory=list)
+    other_hosts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._look)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _look(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.home).netloc:
+            self.other_hosts.append(request.url)
+
+    def open(self, tab: str | None = None, tool: str = "transcribe", query: str = "") -> None:
+        """Go to a panel and wait until it has answered its example."""
+        if self.page.url == "about:blank":
+            self.page.goto(f"{self.home}/{query}")
+            self.wait_for("transcribe")
+        for name in (tab or "").split(" > "):
+            if name:
+                self.page.get_by_role("tab", name=name, exact=True).click()
+        self.wait_for(tool)
+
+    def wait_for(self, tool: str, state: str = ".made-by") -> str:
+        """The text of a panel's result, once it is there."""
+        result = self.page.locator(f"#{tool}-result")
+        result.locator(state).wait_for()
+        return result.inner_text()
+
+    def bring(self, tool: str, path: str) -> None:
+        """Put a file into a panel in place of what is there, and run it."""
+        source = self.page.locator(f"#{tool}-source")
+        remove = source.get_by_label("Clear").or_(source.get_by_label("Remove Image"))
+        remove.first.click()
+        with self.page.expect_response(lambda response: "/upload" in response.url):
+            source.locator("input[type=file]").set_input_files(path)
+        source.get_by_label("Clear").or_(source.get_by_label("Remove Image")).first.wait_for()
+        self.page.locator(f"#{tool}-run").click()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:  # noqa: F811
+    """A fresh visitor; `pytest.mark.parametrize("visit", [{...}], indirect=True)` gives options of the browser."""
+    options = {"viewport": {"width": 1280, "height": 860}, **getattr(request, "param", {})}
+    context = browser.new_context(**options)
+    context.set_default_timeout(60_000)
+    yield Visit(context.new_page(), address)
+    context.close()
