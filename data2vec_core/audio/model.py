@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,18 @@ from data2vec_core.outputs import AudioModelOutput
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.trace import Trace
 from data2vec_core.transformer import Attention, Block, BlockStack, padding_bias
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A batch of clips on the way into the encoder."""
+
+    features: Tensor
+    """(batch, frames, conv dim): normalised output of the waveform encoder."""
+    projected: Tensor
+    """(batch, frames, dim): before dropout and masking."""
+    is_real: Tensor | None
+    """(batch, frames), False for padding; None: all are real."""
 
 
 class AudioEncoder(BlockStack):
@@ -126,20 +139,29 @@ class Data2VecAudioModel(AudioPretrainedModel):
         Raises:
             ValueError: the input is not (batch, samples) or too short for one frame, or a mask has another shape.
         """
-        self._check_input(input_values, attention_mask)
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
-        features = self.feature_extractor(input_values)
-        is_real = None if attention_mask is None else frame_mask(attention_mask, features.shape[1], self.config)
-        projected, normed = self.feature_projection(features)
-        projected = self.mask(projected, is_real, mask_time_indices)
-        hidden = self.encoder(projected, is_real, trace)
+        frames = self.frames(input_values, attention_mask)
+        hidden = self.encode(frames, mask_time_indices, trace)
         if self.adapter is not None:
             hidden = self.adapter(hidden)
         return AudioModelOutput(
             last_hidden_state=hidden,
-            extract_features=normed,
+            extract_features=frames.features,
             **self._recorded(trace, output_hidden_states, output_attentions),
         )
+
+    def frames(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Frames:
+        """The convolutional half of `forward`, which takes the same and raises the same."""
+        self._check_input(input_values, attention_mask)
+        convolved = self.feature_extractor(input_values)
+        is_real = None if attention_mask is None else frame_mask(attention_mask, convolved.shape[1], self.config)
+        projected, normed = self.feature_projection(convolved)
+        return Frames(normed, projected, is_real)
+
+    def encode(self, frames: Frames, is_masked: Tensor | None = None, trace: Trace | None = None) -> Tensor:
+        """The transformer half of `forward`: dropout, mask, blocks; (batch, frames, dim), before any adapter."""
+        dropped = self.feature_projection.dropout(frames.projected)
+        return self.encoder(self.mask(dropped, frames.is_real, is_masked), frames.is_real, trace)
 
     def mask(self, hidden: Tensor, is_real: Tensor | None = None, is_masked: Tensor | None = None) -> Tensor:
         """Put the mask embedding where `is_masked` says or, in training without it, where SpecAugment draws.

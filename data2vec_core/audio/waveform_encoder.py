@@ -59,7 +59,8 @@ class WaveformEncoder(nn.Module):
 
 
 class FeatureProjection(nn.Module):
-    """Layer norm, then a linear map to the transformer's width."""
+    """Layer norm, then a linear map to the transformer's width. The model applies the dropout after it, so that a
+    teacher can read the projection without."""
 
     def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class FeatureProjection(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, frames, conv dim) -> (batch, frames, dim), and the normalised features themselves."""
         normed = self.layer_norm(features)
-        return self.dropout(self.projection(normed)), normed
+        return self.projection(normed), normed
 
 
 class PositionalConvolution(nn.Module):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data2vec_core.checkpoints.files import WEIGHTS_FILE
+from data2vec_core.checkpoints.files import WEIGHTS_FILE, replacing
 
 
 def write_tensors(
@@ -20,7 +20,7 @@ def write_tensors(
     dtype: torch.dtype | None = None,
     name: str = WEIGHTS_FILE,
 ) -> None:
-    """Write tensors to a safetensors file, by a temporary name first, so that a reader never meets half a file.
+    """Write tensors to a safetensors file.
 
     Args:
         folder: an existing folder.
@@ -30,9 +30,11 @@ def write_tensors(
         key: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous()
         for key, tensor in tensors.items()
     }
-    temporary = folder / f".{name}.{os.getpid()}"
-    try:
+    with replacing(folder / name) as temporary:
         save_file(ready, temporary, metadata={"format": "pt"})  # the tag that the transformers library asks for
-        os.replace(temporary, folder / name)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write the state of a training run: tensors, numbers and containers, for `torch.load(..., weights_only=True)`."""
+    with replacing(path) as temporary:
+        torch.save(dict(state), temporary)

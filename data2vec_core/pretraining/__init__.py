@@ -1,0 +1,7 @@
+"""Self-supervised learning as data2vec does it (arXiv 2202.03555): a student that sees part of the input predicts what
+its own running average, the teacher, makes of all of it.
+
+`masking` hides, `teacher` averages, `targets` says what is to be predicted, `objective` how well it was; `model` joins
+them, `modalities` fills in where speech, text and vision differ; `loop` trains. `method` and `plan` hold the settings,
+`presets` the published ones.
+"""

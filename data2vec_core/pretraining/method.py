@@ -1,0 +1,36 @@
+"""All settings of the method in one place: what is hidden, averaged, predicted, and measured how."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from data2vec_core.pretraining.masking import Masking
+from data2vec_core.pretraining.objective import CollapseAlarm, Objective
+from data2vec_core.pretraining.schedule import TeacherDecay
+from data2vec_core.pretraining.targets import TargetRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a student learns from its teacher; the published ones are in `presets`."""
+
+    masking: Masking
+    """`FrameSpans` for speech, `BertTokens` or `TokenSpans` for text, `PatchBlocks` for vision."""
+    decay: TeacherDecay
+    targets: TargetRule
+    head: Literal["linear", "deep"]
+    """One linear layer, or two with a GELU between; see `regression_head`."""
+    objective: Objective
+    collapse: CollapseAlarm | None = None
+    """When to give a run up; None: never."""
+    fairseq_compat: bool = False
+    """Do as the released code does where it departs from the paper (data2vec.md 5.2, 5.4). Speech: padded frames enter
+    the statistics of the targets. Text: the teacher sees only the chosen tokens, the others being padding to it
+    (fairseq#4881), and the loss is taken only where the student sees `<mask>`, not at tokens replaced by another or
+    kept (fairseq#4229). Vision: no difference."""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,155 @@
+"""Where speech, text and vision differ: what is read, what is hidden, what the teacher sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from data2vec_core.audio.model import Data2VecAudioModel, Frames
+from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.masking import FrameSpans, Mask, MaskedTokens, PatchBlocks, TokenMasking
+from data2vec_core.pretraining.method import Method
+from data2vec_core.pretraining.model import Batch, Data2VecPretraining
+from data2vec_core.pretraining.presets import METHODS
+from data2vec_core.text.model import Data2VecTextModel
+from data2vec_core.vision.model import Data2VecVisionModel
+
+
+class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
+    """Speech. The convolutions run once, and learn through the student alone; the teacher reads what they gave before
+    dropout and mask (data2vec.md 5.2).
+
+    The original pads frames to an even number before the blocks; this does not, like the public models.
+    """
+
+    masking_class = FrameSpans
+
+    def check_student(self, student: Data2VecAudioModel) -> None:
+        if student.masked_spec_embed is None or not student.config.apply_spec_augment:
+            raise ValueError("the student needs a mask embedding: mask_time_prob above 0 and apply_spec_augment=True")
+        if student.adapter is not None:
+            raise ValueError("the student has an adapter, which the targets know nothing of: add_adapter=False")
+
+    def prepare(self, batch: Batch) -> Frames:
+        return self.student.frames(batch["input_values"], batch.get("attention_mask"))
+
+    def draw(self, inputs: Frames, generator: torch.Generator) -> Mask:
+        assert isinstance(self.method.masking, FrameSpans)
+        batch, size = inputs.projected.shape[:2]
+        lengths = torch.full((batch,), size) if inputs.is_real is None else inputs.is_real.sum(dim=1)
+        return self.method.masking(lengths, size, generator)
+
+    def teach(self, inputs: Frames, mask: Mask) -> Tensor:  # noqa: ARG002
+        trace = self.trace()
+        self.teacher.model(inputs.projected.detach().float(), inputs.is_real, trace)
+        return self.method.targets.build(trace, None if self.method.fairseq_compat else inputs.is_real)
+
+    def study(self, inputs: Frames, mask: Mask) -> Tensor:
+        return self.student.encode(inputs, mask.is_masked.to(inputs.projected.device))
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A batch of text."""
+
+    input_ids: Tensor
+    """(batch, tokens) int64"""
+    is_real: Tensor
+    """(batch, tokens), False for padding."""
+
+
+class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedTokens]):
+    """Text. The teacher reads the whole sentence; by `fairseq_compat` only the chosen tokens."""
+
+    masking_class = TokenMasking
+
+    def check_student(self, student: Data2VecTextModel) -> None:
+        if student.pooler is not None:
+            raise ValueError("the student's pooler would never be trained: build it with add_pooling_layer=False")
+        if student.config.is_decoder:
+            raise ValueError("the student must see both sides of a token: is_decoder=False")
+        assert isinstance(masking := self.method.masking, TokenMasking)
+        if masking.vocab_size != student.config.vocab_size:
+            raise ValueError(
+                f"method.masking.vocab_size={masking.vocab_size}, the student has {student.config.vocab_size} tokens"
+            )
+
+    def prepare(self, batch: Batch) -> Tokens:
+        ids, is_real = batch["input_ids"], batch.get("attention_mask")
+        return Tokens(ids, (ids != self.student.config.pad_token_id) if is_real is None else is_real.bool())
+
+    def draw(self, inputs: Tokens, generator: torch.Generator) -> MaskedTokens:
+        assert isinstance(self.method.masking, TokenMasking)
+        return self.method.masking(inputs.input_ids.cpu(), generator)
+
+    def teach(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
+        ids, is_real = inputs.input_ids, inputs.is_real
+        if self.method.fairseq_compat:
+            is_real = mask.is_masked.to(ids.device)
+            ids = ids.where(is_real, self.student.config.pad_token_id)
+        trace = self.trace()
+        self.teacher.model(ids, is_real, trace=trace)
+        return self.method.targets.build(trace, is_real)
+
+    def study(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
+        return self.student(mask.input_ids.to(inputs.input_ids.device), inputs.is_real).last_hidden_state
+
+    def scored(self, mask: MaskedTokens) -> Tensor:
+        assert isinstance(self.method.masking, TokenMasking)
+        if self.method.fairseq_compat:
+            return mask.is_masked & (mask.input_ids == self.method.masking.mask_id)
+        return mask.is_masked
+
+
+class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
+    """Vision. The class token is never masked nor predicted."""
+
+    masking_class = PatchBlocks
+
+    def check_student(self, student: Data2VecVisionModel) -> None:
+        if student.embeddings.mask_token is None:
+            raise ValueError("the student needs a mask token: use_mask_token=True")
+        if student.config.use_mean_pooling:
+            raise ValueError("the head reads the final norm, which the student lacks: use_mean_pooling=False")
+        if student.pooler is not None:
+            raise ValueError("the student's pooler would never be trained: build it with add_pooling_layer=False")
+
+    def prepare(self, batch: Batch) -> Tensor:
+        return batch["pixel_values"]
+
+    def draw(self, inputs: Tensor, generator: torch.Generator) -> Mask:
+        assert isinstance(self.method.masking, PatchBlocks)
+        patch = self.student.embeddings.patch_size
+        grid = (inputs.shape[2] // patch[0], inputs.shape[3] // patch[1])
+        return self.method.masking(len(inputs), grid, generator)
+
+    def teach(self, inputs: Tensor, mask: Mask) -> Tensor:  # noqa: ARG002
+        trace = self.trace()
+        self.teacher.model(inputs.float(), trace=trace)
+        return self.method.targets.build(trace)[:, 1:]
+
+    def study(self, inputs: Tensor, mask: Mask) -> Tensor:
+        return self.student(inputs, mask.is_masked.to(inputs.device)).last_hidden_state[:, 1:]
+
+
+def build_pretraining(student: PretrainedModel, method: Method | None = None) -> Data2VecPretraining:
+    """Student, teacher and head, by the student's modality.
+
+    Args:
+        student: an encoder without a head; trained in place.
+        method: the paper's (`METHODS`) when None; that of text is for the public vocabulary.
+
+    Raises:
+        ValueError: the student cannot learn this way; the message says what to change.
+    """
+    method = METHODS[student.config.model_type] if method is None else method
+    match student:
+        case Data2VecAudioModel():
+            return AudioPretraining(student, method)
+        case Data2VecTextModel():
+            return TextPretraining(student, method)
+        case Data2VecVisionModel():
+            return VisionPretraining(student, method)
+    raise ValueError(f"student: expected one of the three encoders without a head, got {type(student).__name__}")

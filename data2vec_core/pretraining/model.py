@@ -1,0 +1,158 @@
+"""Student, teacher and head of one modality as one module: a batch in, the loss out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from data2vec_core.checkpoints.files import TEACHER_FILE
+from data2vec_core.checkpoints.writing import write_tensors
+from data2vec_core.outputs import ModelOutput
+from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.masking import Mask, Masking
+from data2vec_core.pretraining.method import Method
+from data2vec_core.pretraining.objective import regression_head
+from data2vec_core.pretraining.teacher import Teacher
+from data2vec_core.trace import Trace
+
+Batch = Mapping[str, Tensor]
+"""What the modality's model takes by name: `input_values` and perhaps `attention_mask`, `input_ids` and perhaps
+`attention_mask`, or `pixel_values`; unmasked."""
+
+Student = TypeVar("Student", bound=PretrainedModel)
+Inputs = TypeVar("Inputs")
+SomeMask = TypeVar("SomeMask", bound=Mask)
+
+
+@dataclass(kw_only=True)
+class PretrainingOutput(ModelOutput):
+    """Of `Data2VecPretraining`."""
+
+    loss: Tensor
+    """`total / count`; 0 where nothing is masked."""
+    total: Tensor
+    """The loss before its division; those of parts of a batch add up."""
+    count: int
+    """What divides: masked positions, or masked positions times channels. Adds up likewise."""
+    predictions: Tensor
+    """(masked, dim)"""
+    targets: Tensor
+    """(masked, dim) float32"""
+    mask: Mask
+    """What was hidden; the loss may be of fewer positions (`fairseq_compat`)."""
+
+
+class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
+    """A student that learns from its own running average.
+
+    Each modality says what its two encoders read (`prepare`), what is hidden (`draw`), what the teacher makes of the
+    whole input (`teach`) and what the student makes of the rest (`study`); `modalities` has the three classes.
+
+    Args:
+        student: an encoder without a head; trained in place.
+        method: how it learns.
+
+    Raises:
+        ValueError: the student lacks a part that the method needs or has one that it cannot train, or the masking is
+            another modality's.
+    """
+
+    masking_class: ClassVar[type[Masking]]
+    """Of the masking that the method of this modality has."""
+
+    def __init__(self, student: Student, method: Method) -> None:
+        super().__init__()
+        if not isinstance(method.masking, self.masking_class):
+            raise ValueError(
+                f"method.masking of {type(self).__name__} must be a {self.masking_class.__name__}, "
+                f"got {type(method.masking).__name__}"
+            )
+        self.method = method
+        self.check_student(student)
+        self.student = student
+        self.trace()  # refuses a rule of more layers than there are
+        self.teacher = Teacher(student)
+        self.head = regression_head(student.config.hidden_size, method.head).to(student.device)
+        for module in self.head.modules():
+            student.initialise_module(module)
+        self.train()
+
+    def forward(
+        self, batch: Batch, generator: torch.Generator | None = None, mask: SomeMask | None = None
+    ) -> PretrainingOutput:
+        """One pass of teacher and student.
+
+        Args:
+            batch: the modality's input; see `Batch`.
+            generator: of the mask, on the CPU.
+            mask: instead of a generator, the mask itself.
+
+        Raises:
+            ValueError: neither or both of `generator` and `mask`, or an input that the model refuses.
+        """
+        inputs = self.prepare(batch)
+        if mask is None and generator is not None:
+            mask = self.draw(inputs, generator)
+        elif mask is None or generator is not None:
+            raise ValueError("give exactly one of generator and mask")
+        with torch.no_grad(), torch.autocast(self.student.device.type, enabled=False):
+            target = self.teach(inputs, mask)
+        hidden = self.study(inputs, mask)
+        is_scored = self.scored(mask).to(hidden.device)
+        predictions, targets = self.head(hidden[is_scored]), target[is_scored]
+        total = self.method.objective.total(predictions, targets)
+        count = self.method.objective.count(predictions)
+        return PretrainingOutput(
+            loss=total / max(count, 1), total=total, count=count, predictions=predictions, targets=targets, mask=mask
+        )
+
+    @abstractmethod
+    def prepare(self, batch: Batch) -> Inputs:
+        """What student and teacher read, before anything is hidden: computed once, with gradients."""
+
+    @abstractmethod
+    def draw(self, inputs: Inputs, generator: torch.Generator) -> SomeMask:
+        """Choose what to hide; on the CPU."""
+
+    @abstractmethod
+    def teach(self, inputs: Inputs, mask: SomeMask) -> Tensor:
+        """What is to be predicted, from the teacher's pass over the unmasked input: (batch, positions, dim) float32."""
+
+    @abstractmethod
+    def study(self, inputs: Inputs, mask: SomeMask) -> Tensor:
+        """What the student makes of the masked input: (batch, positions, dim)."""
+
+    def scored(self, mask: SomeMask) -> Tensor:
+        """(batch, positions), where the loss is taken."""
+        return mask.is_masked
+
+    @abstractmethod
+    def check_student(self, student: Student) -> None:
+        """Refuse a student that cannot learn this way, with a ValueError."""
+
+    def trace(self) -> Trace:
+        """What the teacher's pass has to record."""
+        return self.method.targets.trace(self.student.config.num_hidden_layers)
+
+    def update_teacher(self, step: int) -> float:
+        """Let the teacher follow after `step` updates of the student; returns the decay."""
+        decay = self.method.decay(step)
+        self.teacher.follow(self.student, decay)
+        return decay
+
+    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write a checkpoint of both: the student's, as `from_pretrained(folder)` reads it, and `teacher.safetensors`
+        beside it, which `from_pretrained(folder, role="teacher")` reads.
+
+        Args:
+            dtype: number format of the files; the student's own by default.
+        """
+        self.student.save_pretrained(folder, dtype=dtype)
+        teacher = self.teacher.whole(self.student)
+        write_tensors(Path(folder), teacher.public_tensors(), dtype=dtype or self.student.dtype, name=TEACHER_FILE)

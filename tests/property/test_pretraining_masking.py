@@ -1,0 +1,160 @@
+"""Masks of pre-training: counts, spans, padding, whatever the sizes and whatever is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from data2vec_core.pretraining.masking import BertTokens, FrameSpans, PatchBlocks, TokenSpans
+from tests.pretraining_samples import seeded
+
+seeds = st.integers(0, 2**31)
+shares = st.floats(0.0, 1.0)
+VOCABULARY: Any = {"vocab_size": 40, "mask_id": 39, "special_ids": (0, 1, 2)}
+
+
+def runs(is_masked: Tensor) -> list[tuple[int, int]]:
+    """(start, end) of every run of True in a row."""
+    edges = torch.diff(torch.nn.functional.pad(is_masked.int(), (1, 1)))
+    starts, ends = (edges == 1).nonzero().flatten().tolist(), (edges == -1).nonzero().flatten().tolist()
+    return list(zip(starts, ends, strict=True))
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> Tensor:
+    """(batch, tokens): `<s>`, ordinary tokens with separators among them, `</s>`, padding."""
+    rows = draw(st.lists(st.lists(st.integers(2, 38), max_size=20), min_size=1, max_size=4))
+    longest = max(map(len, rows)) + 2
+    return torch.tensor([[0, *row, 2] + [1] * (longest - 2 - len(row)) for row in rows])
+
+
+@given(st.lists(st.integers(12, 90), min_size=1, max_size=4), shares, st.integers(1, 11), st.integers(1, 3), seeds)
+def test_frame_spans(lengths: list[int], probability: float, span: int, min_spans: int, seed: int) -> None:
+    masking = FrameSpans(probability=probability, span=span, min_spans=min_spans, equal_counts=False)
+    is_masked = masking(torch.tensor(lengths), max(lengths) + 3, seeded(seed)).is_masked
+    for row, length in zip(is_masked, lengths, strict=True):
+        assert not row[length - 1 :].any(), "padding is never hidden, and the last frame always shows"
+        assert all(end - start >= span for start, end in runs(row))
+        spans = max(int(probability * length / span) + 1, min_spans)
+        assert span <= row.sum() <= spans * span
+        least = max(int(probability * length / span), min_spans)
+        assert row.sum() >= min(least, length - span) + span - 1, "so many distinct starts cover at least this"
+
+
+@given(st.lists(st.integers(12, 90), min_size=1, max_size=4), shares, st.integers(1, 11), seeds)
+def test_equal_counts_only_uncover(lengths: list[int], probability: float, span: int, seed: int) -> None:
+    free = FrameSpans(probability=probability, span=span, equal_counts=False)
+    equal = FrameSpans(probability=probability, span=span)
+    sizes = torch.tensor(lengths), max(lengths)
+    before, after = free(*sizes, seeded(seed)).is_masked, equal(*sizes, seeded(seed)).is_masked
+    assert not (after & ~before).any()
+    assert set(after.sum(dim=1).tolist()) == {int(before.sum(dim=1).min())}
+
+
+@given(sentences(), shares, seeds)
+def test_bert_tokens(input_ids: Tensor, probability: float, seed: int) -> None:
+    masking = BertTokens(**VOCABULARY, probability=probability)
+    masked = masking(input_ids, seeded(seed))
+    is_ordinary = (input_ids > 2) & (input_ids < 39)
+    assert not (masked.is_masked & ~is_ordinary).any()
+    assert torch.equal(masked.input_ids[~masked.is_masked], input_ids[~masked.is_masked])
+    assert ((masked.input_ids > 2) | ~masked.is_masked).all(), "no special token is put in another's place"
+    for chosen, ordinary in zip(masked.is_masked.sum(dim=1).tolist(), is_ordinary.sum(dim=1).tolist(), strict=True):
+        wanted = (torch.tensor(probability) * ordinary).round().long().item()
+        assert chosen == min(max(wanted, 1), ordinary)
+
+
+@given(sentences(), shares, st.integers(1, 5), seeds)
+def test_token_spans(input_ids: Tensor, probability: float, span: int, seed: int) -> None:
+    masked = TokenSpans(**VOCABULARY, probability=probability, span=span)(input_ids, seeded(seed))
+    assert torch.equal(masked.input_ids, torch.where(masked.is_masked, 39, input_ids))
+    is_ordinary = (input_ids > 2) & (input_ids < 39)
+    assert not (masked.is_masked & ~is_ordinary).any()
+    for row, ordinary in zip(masked.is_masked, is_ordinary, strict=True):
+        inner = row[ordinary]  # special tokens are stepped over
+        assert all(end - start >= span or end == len(inner) for start, end in runs(inner))
+        spans = probability * len(inner) / span
+        assert min(int(spans), len(inner)) <= inner.sum() <= (int(spans) + 1) * span
+
+
+@given(st.integers(1, 4), st.integers(1, 16), st.integers(1, 16), shares, st.integers(1, 16), seeds)
+def test_patch_blocks(batch: int, rows: int, columns: int, share: float, least: int, seed: int) -> None:
+    masking = PatchBlocks(share=share, min_patches=least)
+    is_masked = masking(batch, (rows, columns), seeded(seed)).is_masked
+    assert is_masked.shape == (batch, rows * columns)
+    counts = is_masked.sum(dim=1)
+    assert (counts >= 1).all()
+    assert (counts <= max(round(share * rows * columns), 1)).all()
+
+
+@given(seeds)
+def test_a_block_is_a_rectangle_of_the_wanted_area_and_aspect(seed: int) -> None:
+    mask = torch.zeros(14, 14, dtype=torch.bool)
+    added = PatchBlocks()._add_block(mask, 120, seeded(seed))
+    (top, bottom), (left, right) = runs(mask.any(dim=1))[0], runs(mask.any(dim=0))[0]
+    height, width = bottom - top, right - left
+    assert mask[top:bottom, left:right].all()
+    assert added == height * width == mask.sum() <= 120
+    assert height < 14
+    assert width < 14
+    # Sides are rounded, so the bounds hold for numbers up to half a patch away.
+    assert (height + 0.5) * (width + 0.5) >= 16
+    assert (height - 0.5) / (width + 0.5) <= 1 / 0.3
+    assert (width - 0.5) / (height + 0.5) <= 1 / 0.3
+
+
+@given(seeds)
+def test_masks_are_functions_of_the_generator_alone(seed: int) -> None:
+    ids = torch.randint(3, 39, (2, 30), generator=seeded(seed))
+    for draw in (
+        lambda: FrameSpans()(torch.tensor([50, 40]), 50, seeded(seed)).is_masked,
+        lambda: BertTokens(**VOCABULARY)(ids, seeded(seed)).input_ids,
+        lambda: TokenSpans(**VOCABULARY)(ids, seeded(seed)).input_ids,
+        lambda: PatchBlocks()(2, (14, 14), seeded(seed)).is_masked,
+    ):
+        state = torch.get_rng_state()
+        first = draw()
+        assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
+        torch.rand(1)
+        assert torch.equal(draw(), first)
+
+
+def test_shares_of_the_published_settings() -> None:
+    """Over many draws: half of the frames, 80/10/10 of the chosen tokens, nearly 120 of 196 patches."""
+    frames = FrameSpans(equal_counts=False)(torch.full((400,), 500), 500, seeded()).is_masked
+    assert frames.float().mean().item() == pytest.approx(1 - (1 - 0.65 / 10) ** 10, abs=0.01)
+
+    ids = torch.randint(3, 50264, (200, 500), generator=seeded())
+    masked = BertTokens()(ids, seeded(1))
+    chosen, seen = ids[masked.is_masked], masked.input_ids[masked.is_masked]
+    assert len(chosen) == 200 * 75
+    assert (seen == 50264).float().mean().item() == pytest.approx(0.8, abs=0.015)
+    assert (seen == chosen).float().mean().item() == pytest.approx(0.1, abs=0.01)
+
+    spans = TokenSpans()(ids, seeded(2)).is_masked
+    assert spans.float().mean().item() == pytest.approx(1 - (1 - 0.35 / 4) ** 4, abs=0.01)
+
+    counts = PatchBlocks()(200, (14, 14), seeded()).is_masked.sum(dim=1)
+    assert counts.max() == 120
+    assert counts.float().mean() > 115
+    assert len(counts.unique()) > 1, "the count varies"
+
+
+def test_settings_and_clips_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"FrameSpans.probability=1.5"):
+        FrameSpans(probability=1.5)
+    with pytest.raises(ValueError, match=r"FrameSpans.span=0"):
+        FrameSpans(span=0)
+    with pytest.raises(ValueError, match="add up to more than 1"):
+        BertTokens(random_share=0.7, keep_share=0.7)
+    with pytest.raises(ValueError, match="mask_id=50264 is outside"):
+        TokenSpans(vocab_size=100)
+    with pytest.raises(ValueError, match=r"PatchBlocks.min_aspect=2"):
+        PatchBlocks(min_aspect=2)
+    with pytest.raises(ValueError, match="a clip of 10 frames cannot hide a span of 10"):
+        FrameSpans()(torch.tensor([30, 10]), 30, seeded())
