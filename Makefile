@@ -2,6 +2,7 @@
 
 PYTHON ?= python3.11
 VENV ?= .venv
+DATA ?= $(DATA2VEC_DATA)
 BIN := $(VENV)/bin
 
 # Stamps: an environment is brought up to date only when what it was made from has changed.

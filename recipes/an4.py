@@ -40,6 +40,7 @@ class An4:
         ),
         licence="BSD-style, Carnegie Mellon University (assets/README.md)",
     )
+    model_class = Data2VecAudioForCTC
     plan = Plan(
         steps=9000, learning_rate=5e-4, warmup=0.2, hold=0.35, weight_decay=0.02, average=0.998, score_every=250
     )
@@ -79,7 +80,7 @@ class An4:
 
     def loss(self, model: PretrainedModel, step: int) -> Tensor:
         done = step / self.plan.steps
-        backbone = model.base_model
+        backbone = model.base_model  # its configuration alone changes: the saved one is the head's
         is_masked = done > self.masked_from
         if backbone.config.apply_spec_augment != is_masked:
             backbone.config = backbone.config.replace(apply_spec_augment=is_masked)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import importlib
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,8 +20,8 @@ from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import CARD_FILE
 from data2vec_core.checkpoints.writing import WEIGHTS_FILE
 from recipes.evaluate import EVALUATIONS
-from recipes.packs import data_folder
-from recipes.train import RECIPES
+from recipes.packs import add_data_option
+from recipes.train import RECIPES, load_recipe
 from recipes.training import LOG_FILE, Recipe
 
 LARGEST_FILE = 10_000_000
@@ -36,7 +34,7 @@ def bundle(recipe: Recipe, run: Path, data: Path, folder: Path) -> None:
     Raises:
         ValueError: the weights are larger than a bundled file may be.
     """
-    model = type(recipe.build_model()).from_pretrained(run)
+    model = recipe.model_class.from_pretrained(run)
     log = [json.loads(line) for line in (run / LOG_FILE).read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
@@ -69,13 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.bundle", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--run", type=Path, help="folder of the run (runs/NAME)")
-    parser.add_argument("--data", default=os.environ.get("DATA2VEC_DATA", "data"), help="folder of the data packs")
+    add_data_option(parser)
     options = parser.parse_args(arguments)
-    data = data_folder(options.data)
-    module, name = RECIPES[options.name].split(":")
-    recipe = getattr(importlib.import_module(module), name)(data)
     folder = BUNDLED_FOLDER / options.name
-    bundle(recipe, options.run or Path("runs") / options.name, data, folder)
+    bundle(load_recipe(options.name, options.data), options.run or Path("runs") / options.name, options.data, folder)
     print((folder / CARD_FILE).read_text(encoding="utf-8"))
 
 

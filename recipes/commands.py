@@ -37,6 +37,7 @@ class Commands:
         licence="CC-BY-4.0",
         parent="an4",
     )
+    model_class = Data2VecAudioForSequenceClassification
     plan = Plan(steps=1200, learning_rate=4e-4, warmup=0.1, hold=0.2, weight_decay=0.02, average=0.995, score_every=100)
     batch_size = 32
     silences = 0.08

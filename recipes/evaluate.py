@@ -7,7 +7,6 @@ choices are made on valid (`--split valid`).
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from data2vec_core.tasks.image_segmentation import ImageSegmenter
 from data2vec_core.tasks.text_classification import TextClassifier
 from data2vec_core.tasks.transcription import Transcriber
 from recipes.metrics import IntersectionOverUnion, mean_class_accuracy, word_errors
-from recipes.packs import SAMPLE_RATE, Split, data_folder, read_clips, read_pictures, read_records
+from recipes.packs import SAMPLE_RATE, Split, add_data_option, read_clips, read_pictures, read_records
 
 ModelSource = str | Path
 TOLERANCE = 0.005
@@ -110,19 +109,21 @@ def disagreements(card: Card, measured: list[Metric]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line; exits with 1 when a test score is not what the model's card says."""
+    """Command line; exits with 1 when a model is missing, or a test score is not what the model's card says."""
     parser = argparse.ArgumentParser(prog="python -m recipes.evaluate", description=__doc__)
-    parser.add_argument("names", nargs="*", help="bundled models (all)")
-    parser.add_argument("--data", default=os.environ.get("DATA2VEC_DATA", "data"), help="folder of the data packs")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"bundled models, of {', '.join(EVALUATIONS)} (all)")
+    add_data_option(parser)
     parser.add_argument("--split", choices=("valid", "test"), default="test")
     options = parser.parse_args(arguments)
-    data = data_folder(options.data)
+    if unknown := set(options.names) - EVALUATIONS.keys():
+        parser.error(f"no evaluation named {', '.join(sorted(unknown))}: there are {', '.join(EVALUATIONS)}")
     cards = {model.name: model.card for model in bundled_models()}
     faults: list[str] = []
-    for name in options.names or [name for name in EVALUATIONS if name in cards]:
-        if name not in EVALUATIONS:
-            parser.error(f"no evaluation named {name!r}: there are {', '.join(EVALUATIONS)}")
-        measured = EVALUATIONS[name](name, data, options.split)
+    for name in options.names or EVALUATIONS:
+        if name not in cards:
+            faults.append(f"{name}: no such bundled model")
+            continue
+        measured = EVALUATIONS[name](name, options.data, options.split)
         for metric in measured:
             print(f"{name:10} {metric.split:6} {metric.name:22} {metric.value:.4f}", flush=True)
         if options.split == "test":

@@ -35,6 +35,7 @@ class Objects:
         trained_on="Caltech-101, 25 classes, train split: 1,559 pictures",
         licence="CC-BY-4.0",
     )
+    model_class = Data2VecVisionForImageClassification
     plan = Plan(steps=5200, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
     batch_size = 48
     small_side, small_until = 48, 0.6

@@ -5,9 +5,11 @@ The packs and their fields are described in the data folder's own README; none o
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from PIL import Image
 
 Split = Literal["train", "valid", "test"]
 SAMPLE_RATE = 16_000
+DATA_VARIABLE = "DATA2VEC_DATA"
+"""Environment variable that names the folder of the packs."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,25 @@ def data_folder(path: str | Path) -> Path:
     """
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise ValueError(f"no data folder at {folder}: give it with --data, or set DATA2VEC_DATA")
+        raise ValueError(f"no data folder at {folder}: give it with --data, or set {DATA_VARIABLE}")
     return folder
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command take `--data`; a folder that is not there ends it with a sentence."""
+
+    def folder(path: str) -> Path:
+        try:
+            return data_folder(path)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    parser.add_argument(
+        "--data",
+        type=folder,
+        default=os.environ.get(DATA_VARIABLE, "data"),  # argparse converts a default that is text, too
+        help=f"folder of the data packs (${DATA_VARIABLE}, or data)",
+    )
 
 
 def read_records(folder: Path, pack: str, split: Split) -> list[dict[str, Any]]:

@@ -78,8 +78,9 @@ class LengthBatches:
         self._lengths = np.asarray(lengths)
         self._budget = budget
         self._seed = seed
-        self.per_epoch = int(self._lengths.sum() // (0.9 * budget)) + 1
         self.epoch = lru_cache(maxsize=2)(self._epoch)
+        self.per_epoch = len(self.epoch(0))
+        """Of every epoch, although another order may make a batch more or fewer: a step must tell its epoch."""
 
     def indices(self, step: int) -> list[int]:
         """Clips of the batch of one step."""

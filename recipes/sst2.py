@@ -36,6 +36,7 @@ class Sst2:
         trained_on="Stanford Sentiment Treebank (SST-2), whole sentences, train split: 6,516 sentences",
         licence="CC-BY-4.0 (sentences of Pang and Lee's sentence polarity data set)",
     )
+    model_class = Data2VecTextForSequenceClassification
     plan = Plan(steps=800, learning_rate=6e-4, warmup=0.1, weight_decay=0.1, average=0.995, score_every=50)
     batch_size = 64
     hidden_share = 0.35

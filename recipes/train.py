@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import math
-import os
 from pathlib import Path
 
 import torch
 
-from recipes.packs import data_folder
-from recipes.training import train
+from recipes.packs import add_data_option
+from recipes.training import Recipe, train
 
-#: Recipe name -> module and class.
 RECIPES = {
     "an4": "recipes.an4:An4",
     "commands": "recipes.commands:Commands",
@@ -21,21 +19,28 @@ RECIPES = {
     "objects": "recipes.objects:Objects",
     "pets3": "recipes.pets3:Pets3",
 }
+"""Recipe name -> module and class."""
+
+
+def load_recipe(name: str, data: Path) -> Recipe:
+    """The recipe of a bundled model, with its data read."""
+    module, class_name = RECIPES[name].split(":")
+    recipe: Recipe = getattr(importlib.import_module(module), class_name)(data)
+    return recipe
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m recipes.train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--data", default=os.environ.get("DATA2VEC_DATA", "data"), help="folder of the data packs")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, help="folder of the run; an earlier run there goes on (runs/NAME)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop, resumably, after so long")
     parser.add_argument("--threads", type=int, help="processor threads (all)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    module, name = RECIPES[options.name].split(":")
-    recipe = getattr(importlib.import_module(module), name)(data_folder(options.data))
+    recipe = load_recipe(options.name, options.data)
     for report in train(recipe, options.out or Path("runs") / options.name, minutes=options.minutes):
         print(
             f"step {report.step}/{recipe.plan.steps}  loss {report.loss:.4f}  rate {report.rate:.1e}  "

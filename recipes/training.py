@@ -9,22 +9,22 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from data2vec_core.checkpoints.card import Card
+from data2vec_core.checkpoints.files import LOG_FILE, STATE_FILE
+from data2vec_core.checkpoints.writing import write_state
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.plan import parameter_groups
+from data2vec_core.pretraining.teacher import average
 from data2vec_core.processing.processor import Processor
-
-STATE_FILE = "state.pt"
-LOG_FILE = "log.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,10 @@ class Recipe(Protocol):
     def processors(self) -> Sequence[Processor]:
         """What turns raw input into the model's; saved beside the weights."""
 
+    @property
+    def model_class(self) -> type[PretrainedModel]:
+        """Of the model that `build_model` gives."""
+
     def build_model(self) -> PretrainedModel:
         """A fresh model, or one from the checkpoint the recipe starts from."""
 
@@ -109,64 +113,27 @@ def train(recipe: Recipe, folder: Path, *, minutes: float = math.inf) -> Iterato
 
     Yields:
         a report every `score_every` steps, after the state was saved.
+
+    Raises:
+        FloatingPointError: the loss is not a finite number.
     """
     plan = recipe.plan
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    model = recipe.build_model().train()
-    averaged = copy.deepcopy(model).eval().requires_grad_(False) if plan.average else None
-    optimiser = torch.optim.AdamW(_groups(model, plan.weight_decay), lr=plan.learning_rate, betas=(0.9, 0.98))
-    step, best, spent = 0, -math.inf, 0.0
-    if (folder / STATE_FILE).is_file():
-        state = torch.load(folder / STATE_FILE, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"])
-        step, best, spent = state["step"], state["best"], state["minutes"]
-        if averaged is not None:
-            averaged.load_state_dict(state["averaged"])
-
-    started, losses, norm = time.monotonic(), [], 0.0
-    while step < plan.steps:
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate(step)
-        loss = recipe.loss(model, step)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss of step {step} is {loss.item()}; lower the learning rate")
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), plan.clip).item()
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        step += 1
-        if averaged is not None:
-            # a short memory at first, so that the average does not drag the random start along
-            _average(averaged, model, min(plan.average, (1 + step) / (10 + step)))
-        is_up = (time.monotonic() - started) / 60 > minutes
-        if step % plan.score_every and step < plan.steps and not is_up:
+    run = _Run(recipe, folder)
+    run.restore()
+    started, spent, losses = time.monotonic(), run.minutes, []
+    while run.step < plan.steps:
+        loss, norm = run.take_step()
+        losses.append(loss)
+        run.minutes = spent + (time.monotonic() - started) / 60
+        is_up = run.minutes - spent > minutes
+        if run.step % plan.score_every and run.step < plan.steps and not is_up:
             continue
-
-        kept = averaged if averaged is not None else model
-        kept.eval()
-        with torch.inference_mode():
-            score = recipe.score(kept)
-        model.train()
-        if score > best:
-            best = score
-            kept.save_pretrained(folder)
-        elapsed = spent + (time.monotonic() - started) / 60
-        state = {
-            "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "random": torch.get_rng_state(),
-            "step": step,
-            "best": best,
-            "minutes": elapsed,
-        }
-        if averaged is not None:
-            state["averaged"] = averaged.state_dict()
-        _save(folder / STATE_FILE, state)
-        report = StepReport(step, sum(losses) / len(losses), plan.rate(step - 1), norm, score, best, elapsed)
+        score = run.score()
+        run.save()
+        rate = plan.rate(run.step - 1)
+        report = StepReport(run.step, sum(losses) / len(losses), rate, norm, score, run.best, run.minutes)
         losses.clear()
         with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(report)) + "\n")
@@ -175,24 +142,70 @@ def train(recipe: Recipe, folder: Path, *, minutes: float = math.inf) -> Iterato
             return
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
+class _Run:
+    """Everything that changes while a recipe trains."""
 
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe, self.folder = recipe, folder
+        plan = recipe.plan
+        self.model = recipe.build_model().train()
+        self.averaged = copy.deepcopy(self.model).eval().requires_grad_(False) if plan.average else None
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.model, plan.weight_decay), lr=plan.learning_rate, betas=(0.9, 0.98)
+        )
+        self.step, self.best, self.minutes = 0, -math.inf, 0.0
 
-@torch.no_grad()
-def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    for kept, new in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+    def take_step(self) -> tuple[float, float]:
+        """One update; its loss and gradient norm."""
+        plan = self.recipe.plan
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.rate(self.step)
+        loss = self.recipe.loss(self.model, self.step)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss of step {self.step} is {loss.item()}; lower the learning rate")
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip).item()
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.averaged is not None:
+            # a short memory at first, so that the average does not drag the random start along
+            average(self.averaged, self.model, min(plan.average, (1 + self.step) / (10 + self.step)))
+        return loss.item(), norm
 
+    def score(self) -> float:
+        """Score on valid; the weights are kept when it is the best so far."""
+        kept = self.averaged if self.averaged is not None else self.model
+        kept.eval()
+        with torch.inference_mode():
+            score = self.recipe.score(kept)
+        self.model.train()
+        if score > self.best:
+            self.best = score
+            kept.save_pretrained(self.folder)
+        return score
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "step": self.step,
+            "best": self.best,
+            "minutes": self.minutes,
+        }
+        write_state(self.folder / STATE_FILE, state)
+
+    def restore(self) -> None:
+        """Go on from a saved state, if there is one."""
+        if not (self.folder / STATE_FILE).is_file():
+            return
+        state = torch.load(self.folder / STATE_FILE, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        self.step, self.best, self.minutes = state["step"], state["best"], state["minutes"]

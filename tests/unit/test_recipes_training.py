@@ -21,6 +21,7 @@ class Brightness:
     """Two classes that a tiny model learns at once: bright and dark squares."""
 
     card = Card(name="brightness", modality="vision", task="classification")
+    model_class = Data2VecVisionForImageClassification
     processors: tuple[Processor, ...] = ()
 
     def __init__(self, steps: int = 12, score_every: int = 4) -> None:
