@@ -15,6 +15,10 @@ CONFIG_FILE = "config.json"
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
 TEACHER_FILE = "teacher.safetensors"
+STATE_FILE = "state.pt"
+"""What a training run resumes from."""
+LOG_FILE = "log.jsonl"
+"""A training run's reports, one a line."""
 
 #: Where a folder may keep its weights, best first.
 WEIGHT_FILES = (
