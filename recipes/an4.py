@@ -38,7 +38,7 @@ class An4:
             "CMU AN4, train split: 794 utterances of 62 speakers, 35 minutes; at first also single words of Speech "
             "Commands, train split"
         ),
-        licence="BSD-style, Carnegie Mellon University (assets/README.md)",
+        licence="BSD-style, Carnegie Mellon University (notice in assets/README.md)",
     )
     model_class = Data2VecAudioForCTC
     plan = Plan(
