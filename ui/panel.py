@@ -142,6 +142,8 @@ class Panel:
             chosen.then(_disabled, None, stop, **_PLUMBING)
             cancels.append(chosen)
         stop.click(_disabled, None, stop, cancels=cancels, **_PLUMBING)
+        if not isinstance(self.source, gr.Textbox):  # another file: the answer to the last one would stand beside it
+            self.source.input(self._cleared, None, self.outputs, **_PLUMBING)  # type: ignore[attr-defined]
 
     def _example_row(self, thumbnails: bool) -> gr.Dataset | None:
         if not self._examples:
@@ -162,7 +164,13 @@ class Panel:
         try:
             return list(self._show(ask()))
         except Exception as error:
-            return [failed(sentence(error)), *(type(other)(visible=False) for other in self._others)]
+            return [failed(sentence(error)), *self._hidden()]
+
+    def _cleared(self) -> list[Any]:
+        return [empty(say(f"{self._name}.empty")), *self._hidden()]
+
+    def _hidden(self) -> list[Component]:
+        return [type(other)(visible=False) for other in self._others]
 
 
 def result_alone(result: gr.HTML) -> list[Component]:

@@ -95,7 +95,7 @@ def test_bars_show_five_classes_and_fold_the_rest() -> None:
     assert shown.count("<li>") == 5
     assert folded.count("<li>") == 3
     assert '<p class="headline">grand piano 1</p>' in shown
-    assert "3 more classes" in folded
+    assert "Other classes (3)" in folded
 
 
 def test_the_legend_paints_things_and_leaves_the_background_hollow() -> None:
