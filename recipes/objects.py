@@ -12,8 +12,9 @@ from data2vec_core import Data2VecVisionConfig, Data2VecVisionForImageClassifica
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.image import ImageProcessor
+from data2vec_core.trace import Trace
 from recipes.packs import read_pictures
-from recipes.sight import SMALL_ENCODER, as_tensor, jitter, normalise, random_views, take_views
+from recipes.sight import SMALL_ENCODER, as_tensor, gradient_histograms, jitter, normalise, random_views, take_views
 from recipes.training import Plan
 
 LOADED_SIDE = 80
@@ -36,10 +37,13 @@ class Objects:
         licence="CC-BY-4.0",
     )
     model_class = Data2VecVisionForImageClassification
-    plan = Plan(steps=5200, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
+    plan = Plan(steps=6000, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
     batch_size = 48
     small_side, small_until = 48, 0.6
     """Pixels at first, for speed, and the share of the steps up to which."""
+    edges_layer, edges_weight = 2, 20.0
+    """The first channels of this block's output are also taught to say which edges their patch holds: 1,559 pictures
+    alone teach colours well before shapes."""
     mixed = 0.25
     """Share of the batches in which a rectangle of each picture comes from another (CutMix, arXiv 1905.04899)."""
 
@@ -67,9 +71,13 @@ class Objects:
         share, others = 0.0, ids.flip(0)
         if torch.rand((), generator=generator) < self.mixed:
             pixels, share = cut_and_mix(pixels, generator)
-        logits = model(pixels).logits
+        trace = Trace({"hidden": [self.edges_layer]})
+        logits = model(pixels, trace=trace).logits
+        edges = gradient_histograms(pixels, model.config.patch_size // 2)
+        seen = trace["hidden", self.edges_layer][:, 1:, : edges.shape[-1]]  # without the class token
         own = F.cross_entropy(logits, ids, label_smoothing=0.1)
-        return (1 - share) * own + share * F.cross_entropy(logits, others, label_smoothing=0.1)
+        mixed = (1 - share) * own + share * F.cross_entropy(logits, others, label_smoothing=0.1)
+        return mixed + self.edges_weight * F.mse_loss(seen, edges)
 
     def score(self, model: PretrainedModel) -> float:
         """Accuracy."""

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from data2vec_core import Data2VecVisionForSemanticSegmentation
 from data2vec_core.checkpoints.card import Card
+from data2vec_core.labels import IGNORED_PIXEL
 from data2vec_core.pretrained import PretrainedModel
-from data2vec_core.processing.image import IGNORED_LABEL, ImageProcessor
+from data2vec_core.processing.image import ImageProcessor
 from recipes.metrics import IntersectionOverUnion
 from recipes.packs import Picture, read_pictures
 from recipes.sight import as_tensor, jitter, normalise, random_views, take_views
@@ -88,4 +89,4 @@ def _label_map(picture: Picture, side: int) -> Tensor:
     """Class ids at (side, side), the border as the ignored label."""
     assert picture.labels is not None
     resized = np.asarray(Image.fromarray(picture.labels).resize((side, side), Image.Resampling.NEAREST))
-    return torch.from_numpy(np.where(resized == BORDER, IGNORED_LABEL, resized).astype(np.uint8))
+    return torch.from_numpy(np.where(resized == BORDER, IGNORED_PIXEL, resized).astype(np.uint8))

@@ -78,3 +78,29 @@ def jitter(pixels: Tensor, generator: torch.Generator, strength: float = 0.4) ->
     pixels = (pixels - mean) * contrast + mean
     grey = pixels.mean(dim=1, keepdim=True)
     return ((pixels - grey) * saturation + grey).clamp(-1, 1)
+
+
+def gradient_histograms(pixels: Tensor, cell: int, bins: int = 9) -> Tensor:
+    """Histograms of oriented gradients (Dalal and Triggs, CVPR 2005): where edges run, without colour.
+
+    Args:
+        pixels: (batch, 3, height, width).
+        cell: side of a square cell in pixels; every patch of twice that side gets the histograms of its four cells.
+        bins: directions from 0 to 180 degrees.
+
+    Returns:
+        (batch, patches, 4 * bins): of every patch, divided by its length, rows of patches first.
+    """
+    grey = F.pad(pixels.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]  # (batch, 1, height, width)
+    down = grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1]
+    direction = torch.atan2(down, across) / torch.pi * bins  # a turn by 180 degrees is one round of bins
+    lower = direction.floor()
+    share = direction - lower
+    strength = across.hypot(down)
+    votes = pixels.new_zeros(len(pixels), bins, *pixels.shape[-2:])
+    votes.scatter_add_(1, lower.long() % bins, strength * (1 - share))
+    votes.scatter_add_(1, (lower.long() + 1) % bins, strength * share)
+    cells = F.avg_pool2d(votes, cell)  # (batch, bins, rows of cells, columns of cells)
+    patches = F.pixel_unshuffle(cells, 2).flatten(2).transpose(1, 2)  # (batch, patches, 4 * bins)
+    return patches / (patches.norm(dim=-1, keepdim=True) + 0.02)

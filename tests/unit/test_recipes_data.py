@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from recipes.packs import data_folder, read_clips, read_pictures, read_records
-from recipes.sight import as_tensor, normalise, random_views, take_views
+from recipes.sight import as_tensor, gradient_histograms, normalise, random_views, take_views
 from recipes.sound import LengthBatches, add_noise, change_speed, fit_length, shift
 
 
@@ -112,3 +112,15 @@ def test_pictures_are_normalised_as_at_inference() -> None:
     ours = normalise(as_tensor([image], 32))
     theirs = ImageProcessor(size=(32, 32))(image)["pixel_values"]
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_gradient_histograms_tell_directions_apart() -> None:
+    stripes = torch.sin(torch.arange(32) / 2)
+    upright, lying = stripes.expand(1, 3, 32, 32), stripes[:, None].expand(1, 3, 32, 32)
+    of_upright, of_lying = gradient_histograms(upright, 4), gradient_histograms(lying, 4)
+    assert of_upright.shape == (1, 16, 36)
+    by_direction = [h.unflatten(-1, (9, 4)).sum(dim=(0, 1, 3)) for h in (of_upright, of_lying)]
+    assert by_direction[0].argmax() in (0, 8)  # gradients across
+    assert by_direction[1].argmax() in (4, 5)  # gradients down
+    assert torch.allclose(gradient_histograms(-upright, 4), of_upright, atol=1e-4)  # light on dark is dark on light
+    assert gradient_histograms(torch.ones(1, 3, 32, 32), 4).abs().max() == 0
