@@ -25,6 +25,7 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
     """
 
     masking_class = FrameSpans
+    masking: FrameSpans
 
     def check_student(self, student: Data2VecAudioModel) -> None:
         if student.masked_spec_embed is None or not student.config.apply_spec_augment:
@@ -36,10 +37,9 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
         return self.student.frames(batch["input_values"], batch.get("attention_mask"))
 
     def draw(self, inputs: Frames, generator: torch.Generator) -> Mask:
-        assert isinstance(self.method.masking, FrameSpans)
         batch, size = inputs.projected.shape[:2]
         lengths = torch.full((batch,), size) if inputs.is_real is None else inputs.is_real.sum(dim=1)
-        return self.method.masking(lengths, size, generator)
+        return self.masking(lengths, size, generator)
 
     def teach(self, inputs: Frames, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()
@@ -64,16 +64,17 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
     """Text. The teacher reads the whole sentence; by `fairseq_compat` only the chosen tokens."""
 
     masking_class = TokenMasking
+    masking: TokenMasking
 
     def check_student(self, student: Data2VecTextModel) -> None:
         if student.pooler is not None:
             raise ValueError("the student's pooler would never be trained: build it with add_pooling_layer=False")
         if student.config.is_decoder:
             raise ValueError("the student must see both sides of a token: is_decoder=False")
-        assert isinstance(masking := self.method.masking, TokenMasking)
-        if masking.vocab_size != student.config.vocab_size:
+        if self.masking.vocab_size != student.config.vocab_size:
             raise ValueError(
-                f"method.masking.vocab_size={masking.vocab_size}, the student has {student.config.vocab_size} tokens"
+                f"method.masking.vocab_size={self.masking.vocab_size}, "
+                f"the student has {student.config.vocab_size} tokens"
             )
 
     def prepare(self, batch: Batch) -> Tokens:
@@ -81,8 +82,7 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         return Tokens(ids, (ids != self.student.config.pad_token_id) if is_real is None else is_real.bool())
 
     def draw(self, inputs: Tokens, generator: torch.Generator) -> MaskedTokens:
-        assert isinstance(self.method.masking, TokenMasking)
-        return self.method.masking(inputs.input_ids.cpu(), generator)
+        return self.masking(inputs.input_ids.cpu(), generator)
 
     def teach(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
         ids, is_real = inputs.input_ids, inputs.is_real
@@ -97,9 +97,8 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         return self.student(mask.input_ids.to(inputs.input_ids.device), inputs.is_real).last_hidden_state
 
     def scored(self, mask: MaskedTokens) -> Tensor:
-        assert isinstance(self.method.masking, TokenMasking)
         if self.method.fairseq_compat:
-            return mask.is_masked & (mask.input_ids == self.method.masking.mask_id)
+            return mask.is_masked & (mask.input_ids == self.masking.mask_id)
         return mask.is_masked
 
 
@@ -107,6 +106,7 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
     """Vision. The class token is never masked nor predicted."""
 
     masking_class = PatchBlocks
+    masking: PatchBlocks
 
     def check_student(self, student: Data2VecVisionModel) -> None:
         if student.embeddings.mask_token is None:
@@ -120,10 +120,9 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
         return batch["pixel_values"]
 
     def draw(self, inputs: Tensor, generator: torch.Generator) -> Mask:
-        assert isinstance(self.method.masking, PatchBlocks)
         patch = self.student.embeddings.patch_size
         grid = (inputs.shape[2] // patch[0], inputs.shape[3] // patch[1])
-        return self.method.masking(len(inputs), grid, generator)
+        return self.masking(len(inputs), grid, generator)
 
     def teach(self, inputs: Tensor, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,8 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
     masking_class: ClassVar[type[Masking]]
     """Of the masking that the method of this modality has."""
+    masking: Any
+    """The method's; subclasses narrow it."""
 
     def __init__(self, student: Student, method: Method) -> None:
         super().__init__()
@@ -74,6 +76,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
                 f"got {type(method.masking).__name__}"
             )
         self.method = method
+        self.masking = method.masking
         self.check_student(student)
         self.student = student
         self.trace()  # refuses a rule of more layers than there are

@@ -88,7 +88,8 @@ class CollapseError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseAlarm:
-    """When to stop a run whose representations have collapsed; the published thresholds of speech."""
+    """When to stop a run whose representations have collapsed, looked at in every report; the published thresholds of
+    speech."""
 
     after: int = 5000
     """Steps without alarm at the start."""

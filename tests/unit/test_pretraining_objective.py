@@ -106,6 +106,25 @@ def test_only_masked_positions_count(modality: str) -> None:
     assert torch.equal(again.loss, output.loss)
 
 
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_under_autocast_the_student_is_rounded_and_the_teacher_is_not(modality: str) -> None:
+    """As on a GPU; the CPU has the same switch."""
+    pretraining: Any = tiny_pretraining(modality, still=True)
+    batch = tiny_batch(modality)
+    exact = pretraining(batch, seeded())
+    with torch.autocast("cpu", torch.bfloat16):
+        output = pretraining(batch, seeded())
+    assert output.predictions.dtype == torch.bfloat16
+    assert output.targets.dtype == output.total.dtype == torch.float32
+    if modality == "audio":  # the frames that both read are the student's
+        assert_close(output.targets, exact.targets, atol=0.1, rtol=0)
+    else:
+        assert torch.equal(output.targets, exact.targets)
+    assert output.loss.item() == pytest.approx(exact.loss.item(), rel=0.02)
+    output.loss.backward()
+    assert all(p.grad.dtype == torch.float32 for p in pretraining.student.parameters())
+
+
 def test_nothing_masked_is_no_loss_and_a_mask_or_a_generator_is_needed() -> None:
     pretraining = tiny_pretraining("vision", still=True)
     batch = tiny_batch("vision")
