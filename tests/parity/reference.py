@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from data2vec_core.checkpoints.loading import CheckpointWarning, to_public_name
+from data2vec_core.checkpoints.loading import CheckpointWarning, blank_weights, fit_tensors, to_public_name
 from data2vec_core.config import Data2VecConfig
 from data2vec_core.pretrained import PretrainedModel
 
@@ -29,7 +29,10 @@ OurModel = TypeVar("OurModel", bound=PretrainedModel)
 COMPONENT = 1e-5
 """Largest difference over largest reference value that one part of a model may show, in float32."""
 END_TO_END = 1e-4
-"""The same of a whole model, its loss and its gradients."""
+"""The same of a whole model's answer, its loss and its gradients."""
+
+STATES = ("extract_features", "last_hidden_state", "hidden_states", "attentions", "cross_attentions")
+"""Fields of a result that hold what the layers computed: each is held to the tolerance of a component."""
 
 
 def reference_config(config: Data2VecConfig, **changes: Any) -> Any:
@@ -79,6 +82,14 @@ def assert_close_to_reference(ours: Any, reference: Any, tolerance: float = COMP
             assert_close_to_reference(our_item, reference_item, tolerance, f"{name}[{index}]")
 
 
+def assert_same_result(ours: Any, reference: Any) -> None:
+    """Compare two whole results: every layer's states as a component's, scores and loss as a whole model's."""
+    assert_close_to_reference(ours, reference, END_TO_END)
+    for field in STATES:
+        if field in reference.keys():  # noqa: SIM118
+            assert_close_to_reference(ours[field], reference[field], COMPONENT, field)
+
+
 def assert_same_gradients(
     ours: PretrainedModel,
     reference: nn.Module,
@@ -119,6 +130,11 @@ def reload_in_reference(our_model: PretrainedModel, reference_class: Any, tmp_pa
     """The reference's class with our weights, by way of our files; transformers must not warn of anything."""
     folder = tmp_path / "from-ours"
     our_model.save_pretrained(folder)
+    return read_in_reference(folder, reference_class, **overrides)
+
+
+def read_in_reference(folder: Path, reference_class: Any, **overrides: Any) -> Any:
+    """The reference's class with the weights of a folder that fits it: transformers must not warn of anything."""
     with _transformers_log() as records:
         model, found = reference_class.from_pretrained(
             folder, attn_implementation="eager", output_loading_info=True, **overrides
@@ -126,6 +142,16 @@ def reload_in_reference(our_model: PretrainedModel, reference_class: Any, tmp_pa
     assert [record.getMessage() for record in records] == []
     assert {key: names for key, names in found.items() if names} == {}
     return model.eval()
+
+
+def on_the_same_tensors(reference_model: Any, our_class: type[OurModel], config: Data2VecConfig) -> OurModel:
+    """Our class on the reference's own tensors, in its memory: at base size files would take longer than the passes."""
+    with blank_weights():
+        ours = our_class(config)
+    report = fit_tensors(ours, reference_model.state_dict(), source="the reference")
+    assert report.is_complete
+    assert report.left_over == ()
+    return ours.eval()
 
 
 @contextmanager
