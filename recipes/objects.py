@@ -37,9 +37,9 @@ class Objects:
         licence="CC-BY-4.0",
     )
     model_class = Data2VecVisionForImageClassification
-    plan = Plan(steps=6000, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
+    plan = Plan(steps=4800, learning_rate=1e-3, warmup=0.08, weight_decay=0.05, average=0.998, score_every=200)
     batch_size = 48
-    small_side, small_until = 48, 0.6
+    small_side, small_until = 48, 0.45
     """Pixels at first, for speed, and the share of the steps up to which."""
     edges_layer, edges_weight = 2, 20.0
     """The first channels of this block's output are also taught to say which edges their patch holds: 1,559 pictures
