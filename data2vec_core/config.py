@@ -1,178 +1,18 @@
-"""Configurations of the three models, and named sizes.
+"""Configurations of the three models.
 
 Field names and defaults are those of the public data2vec configurations of the transformers library, so that a public
-`config.json` reads as it is. Writing a configuration in Python is strict (an unknown argument is a `TypeError`);
-reading one from a file keeps what it knows and reports the rest (`from_dict`).
+`config.json` reads as it is.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from data2vec_core.activations import ACTIVATIONS
-from data2vec_core.checkpoints.files import CONFIG_FILE, read_json, write_json
-from data2vec_core.config_legacy import LEGACY_FIELDS
-
-ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-
-
-@dataclass(frozen=True)
-class ConfigFields:
-    """What reading a configuration file did with the fields the configuration does not have."""
-
-    dropped: tuple[str, ...] = ()
-    """Legacy fields without meaning here (`LEGACY_FIELDS`)."""
-    unknown: tuple[str, ...] = ()
-    """Fields nobody here has heard of; worth a warning."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data2VecConfig:
-    """What the three configurations share. Not used by itself."""
-
-    model_type: ClassVar[str] = ""
-
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    """Activation of the feed-forward layers; `gelu` is the exact (erf) form."""
-    initializer_range: float = 0.02
-    """Standard deviation of freshly initialised linear weights."""
-
-    num_labels: int | None = None
-    """Number of classes of a head. Follows `id2label` when that is given; otherwise 2."""
-    id2label: Mapping[int, str] | None = None
-    label2id: Mapping[str, int] | None = None
-    problem_type: ProblemType | None = None
-    """Which loss a sequence or image classifier uses; chosen from the labels when None."""
-
-    output_attentions: bool = False
-    output_hidden_states: bool = False
-    architectures: tuple[str, ...] | None = None
-    dtype: str | None = None
-    """Number format of the saved weights, such as `float16`. Informative: loading decides by its own argument."""
-
-    def __post_init__(self) -> None:
-        for f in dataclasses.fields(self):  # JSON has lists only; tuples keep the configuration hashable
-            value = getattr(self, f.name)
-            if isinstance(value, list):
-                object.__setattr__(self, f.name, tuple(value))
-        self._settle_labels()
-        for name in ("hidden_size", "num_attention_heads", "intermediate_size"):
-            self._require(name, getattr(self, name) > 0, "must be positive")
-        self._require("num_hidden_layers", self.num_hidden_layers >= 0, "must not be negative")
-        self._require(
-            "hidden_size",
-            self.hidden_size % self.num_attention_heads == 0,
-            f"must be divisible by num_attention_heads={self.num_attention_heads}",
-        )
-        self._require("hidden_act", self.hidden_act in ACTIVATIONS, f"must be one of {sorted(ACTIVATIONS)}")
-        self._require(
-            "problem_type",
-            self.problem_type is None or self.problem_type in PROBLEM_TYPES,
-            f"must be None or one of {PROBLEM_TYPES}",
-        )
-
-    def _settle_labels(self) -> None:
-        """Make `num_labels`, `id2label` and `label2id` agree, whichever of them were given."""
-        if self.id2label is not None:
-            id2label = {int(index): str(label) for index, label in self.id2label.items()}
-            if self.num_labels is not None and self.num_labels != len(id2label):
-                raise ValueError(f"num_labels={self.num_labels} but id2label names {len(id2label)} classes")
-        else:
-            count = 2 if self.num_labels is None else self.num_labels
-            self._require("num_labels", count >= 0, "must not be negative")
-            id2label = {index: f"LABEL_{index}" for index in range(count)}
-        label2id = self.label2id if self.label2id else {label: index for index, label in id2label.items()}
-        if self.id2label is None and len(label2id) != len(id2label):
-            label2id = {label: index for index, label in id2label.items()}
-        object.__setattr__(self, "id2label", id2label)
-        object.__setattr__(self, "label2id", {str(label): int(index) for label, index in label2id.items()})
-        object.__setattr__(self, "num_labels", len(id2label))
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise ValueError(f"{type(self).__name__}.{name}={getattr(self, name)!r}: {rule}")
-
-    def _require_shares(self, *names: str) -> None:
-        for name in names:
-            self._require(name, 0.0 <= getattr(self, name) <= 1.0, "must lie between 0 and 1")
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_attention_heads
-
-    @property
-    def labels(self) -> list[str]:
-        """Class names in order of their ids."""
-        assert self.id2label is not None
-        return [self.id2label[index] for index in sorted(self.id2label)]
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed; changing one of the three label fields drops the other two."""
-        label_fields = {"num_labels", "id2label", "label2id"}
-        if label_fields & changes.keys():
-            changes = dict.fromkeys(label_fields) | changes
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict in the public file layout (`num_labels` is left to `id2label`, as there)."""
-        values: dict[str, Any] = {"model_type": self.model_type}
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if f.name == "num_labels" or (value is None and f.default is None):
-                continue
-            values[f.name] = list(value) if isinstance(value, tuple) else value
-        values["id2label"] = {str(index): label for index, label in (self.id2label or {}).items()}
-        values["label2id"] = dict(self.label2id or {})
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], **overrides: Any) -> Self:
-        """Build from the dict of a `config.json`; see `read_dict` for what happened to the other fields."""
-        return cls.read_dict(values, **overrides)[0]
-
-    @classmethod
-    def read_dict(cls, values: Mapping[str, Any], **overrides: Any) -> tuple[Self, ConfigFields]:
-        """Build from the dict of a `config.json`, and say which of its fields were dropped or unknown.
-
-        Raises:
-            ValueError: the file is of another model type, or a value breaks a rule.
-            TypeError: an override is not a field of this configuration.
-        """
-        model_type = values.get("model_type", cls.model_type)
-        if model_type != cls.model_type:
-            raise ValueError(f"this is a {model_type!r} configuration; {cls.__name__} reads {cls.model_type!r}")
-        values = dict(values)
-        if "torch_dtype" in values:  # its name until transformers 4.55
-            values.setdefault("dtype", values.pop("torch_dtype"))
-        names = {f.name for f in dataclasses.fields(cls)}
-        known = {name: value for name, value in values.items() if name in names}
-        other = values.keys() - names
-        report = ConfigFields(
-            dropped=tuple(sorted(other & LEGACY_FIELDS)),
-            unknown=tuple(sorted(other - LEGACY_FIELDS - {"model_type"})),
-        )
-        config = cls(**known)
-        return (config.replace(**overrides) if overrides else config), report
-
-    @classmethod
-    def load(cls, folder: str | Path, **overrides: Any) -> tuple[Self, ConfigFields]:
-        """`read_dict` on the `config.json` of a local folder."""
-        return cls.read_dict(read_json(Path(folder) / CONFIG_FILE), **overrides)
-
-    def save(self, folder: str | Path) -> None:
-        """Write `config.json` into a folder."""
-        write_json(Path(folder) / CONFIG_FILE, dict(sorted(self.to_dict().items())))
+from data2vec_core.config_base import Data2VecConfig
+from data2vec_core.labels import IGNORED_PIXEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,12 +76,10 @@ class Data2VecAudioConfig(Data2VecConfig):
     adapter_stride: int = 2
     num_adapter_layers: int = 3
     output_hidden_size: int | None = None
-    """Width after the adapter; `hidden_size` when None."""
+    """Width after the adapter; `hidden_size` when None. `output_size` is what really comes out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.output_hidden_size is None:
-            object.__setattr__(self, "output_hidden_size", self.hidden_size)
         if not len(self.conv_dim) == len(self.conv_stride) == len(self.conv_kernel) > 0:
             raise ValueError(
                 "conv_dim, conv_stride and conv_kernel need one entry a layer each, "
@@ -256,21 +94,29 @@ class Data2VecAudioConfig(Data2VecConfig):
             "hidden_dropout", "activation_dropout", "attention_dropout", "feat_proj_dropout", "final_dropout",
             "layerdrop", "mask_time_prob", "mask_feature_prob",
         )  # fmt: skip
-        self._require(
-            "ctc_loss_reduction",
-            self.ctc_loss_reduction in ("sum", "mean"),
-            "must be 'sum' or 'mean'",
-        )
-        self._require(
-            "feat_extract_activation",
-            self.feat_extract_activation in ACTIVATIONS,
-            f"must be one of {sorted(ACTIVATIONS)}",
-        )
+        self._require_positive(
+            "vocab_size", "conv_dim", "conv_stride", "conv_kernel", "conv_pos_kernel_size",
+            "num_conv_pos_embedding_groups", "mask_time_length", "mask_feature_length", "classifier_proj_size",
+            "tdnn_dim", "tdnn_kernel", "tdnn_dilation", "xvector_output_dim", "adapter_kernel_size", "adapter_stride",
+        )  # fmt: skip
+        if self.output_hidden_size is not None:
+            self._require_positive("output_hidden_size")
+        self._require_not_negative(
+            "layer_norm_eps", "num_conv_pos_embeddings", "mask_time_min_masks", "mask_feature_min_masks",
+            "num_adapter_layers",
+        )  # fmt: skip
+        self._require_choice("ctc_loss_reduction", "sum", "mean")
+        self._require_choice("feat_extract_activation", *sorted(ACTIVATIONS))
         self._require(
             "num_conv_pos_embedding_groups",
             self.hidden_size % self.num_conv_pos_embedding_groups == 0,
             f"must divide hidden_size={self.hidden_size}",
         )
+
+    @property
+    def output_size(self) -> int:
+        """Width of what the model returns: the adapter's where there is one, else `hidden_size`."""
+        return (self.add_adapter and self.output_hidden_size) or self.hidden_size
 
     @property
     def inputs_to_logits_ratio(self) -> int:
@@ -320,11 +166,16 @@ class Data2VecTextConfig(Data2VecConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_shares("hidden_dropout_prob", "attention_probs_dropout_prob")
+        if self.classifier_dropout is not None:
+            self._require_shares("classifier_dropout")
+        self._require_positive("vocab_size", "max_position_embeddings", "type_vocab_size")
+        self._require_not_negative("layer_norm_eps")
         self._require(
-            "position_embedding_type",
-            self.position_embedding_type in ("absolute", "relative_key", "relative_key_query"),
-            "must be 'absolute', 'relative_key' or 'relative_key_query'",
+            "pad_token_id",
+            isinstance(self.pad_token_id, int) and 0 <= self.pad_token_id < self.vocab_size,
+            f"expected a token id below vocab_size={self.vocab_size}, for positions are counted from it",
         )
+        self._require_choice("position_embedding_type", "absolute", "relative_key", "relative_key_query")
         self._require(
             "add_cross_attention",
             self.is_decoder or not self.add_cross_attention,
@@ -374,9 +225,9 @@ class Data2VecVisionConfig(Data2VecConfig):
     auxiliary_channels: int = 256
     auxiliary_num_convs: int = 1
     auxiliary_concat_input: bool = False
-    semantic_loss_ignore_index: int = 255
+    semantic_loss_ignore_index: int = IGNORED_PIXEL
 
-    fix_non_square_bias: bool = field(default=False)
+    fix_non_square_bias: bool = False
     """Resize the relative-position table in its true (rows, columns) layout. The reference swaps the two, which is
     wrong when the trained window is not square (data2vec.md 9.2, item 3); False gives its numbers. Ours, not public."""
     segmentation_taps: Literal["reference", "beit"] = "reference"
@@ -386,13 +237,14 @@ class Data2VecVisionConfig(Data2VecConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_shares("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate")
+        self._require_positive("num_channels", "image_size", "patch_size", "pool_scales", "auxiliary_channels")
+        self._require_not_negative("layer_norm_eps", "auxiliary_num_convs")
+        self._require("pool_scales", len(self.pool_scales) > 0, "expected at least one scale")
+        for name in ("image_size", "patch_size"):
+            self._require(name, len(self._entries(name)) in (1, 2), "expected one number, or (height, width)")
         height, width = self.grid_size
         self._require("patch_size", height > 0 and width > 0, f"must fit into image_size={self.image_size}")
-        self._require(
-            "segmentation_taps",
-            self.segmentation_taps in ("reference", "beit"),
-            "must be 'reference' or 'beit'",
-        )
+        self._require_choice("segmentation_taps", "reference", "beit")
 
     @property
     def image_size_pair(self) -> tuple[int, int]:
@@ -412,13 +264,7 @@ class Data2VecVisionConfig(Data2VecConfig):
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
 ModelConfig = Data2VecAudioConfig | Data2VecTextConfig | Data2VecVisionConfig
-
-CONFIGS: dict[str, type[Data2VecConfig]] = {
-    "audio": Data2VecAudioConfig,
-    "text": Data2VecTextConfig,
-    "vision": Data2VecVisionConfig,
-}

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from data2vec_core.checkpoints.files import Role
+from data2vec_core.checkpoints.files import CONFIG_FILE, Role, write_json
 from data2vec_core.checkpoints.key_table import KeyTable
 from data2vec_core.checkpoints.loading import LoadReport, blank_weights, fit_tensors, read_config, to_public_names
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
-from data2vec_core.config import Data2VecConfig, ModelConfig
+from data2vec_core.config_base import Data2VecConfig
 from data2vec_core.outputs import ModelOutput
-from data2vec_core.trace import Trace
+from data2vec_core.trace import TensorName, Trace
 from data2vec_core.transformer import BlockStack
+
+
+class Recording(TypedDict, total=False):
+    """What every `forward` takes for looking inside."""
+
+    output_attentions: bool | None
+    """Put the attentions of every layer into the result; by the configuration when None."""
+    output_hidden_states: bool | None
+    """The same of hidden states."""
+    trace: Trace | None
+    """What else to record or replace."""
 
 
 class PretrainedModel(nn.Module):
@@ -51,8 +62,6 @@ class PretrainedModel(nn.Module):
         """Run `forward`; with `return_dict=False` the result is a plain tuple of its fields that are not None."""
         output = super().__call__(*args, **kwargs)
         return output.to_tuple() if return_dict is False and isinstance(output, ModelOutput) else output
-
-    # -- structure ---------------------------------------------------------------------------------------------------
 
     @property
     def base_model(self) -> PretrainedModel:
@@ -103,34 +112,34 @@ class PretrainedModel(nn.Module):
         """Draw the weights that one module owns itself; each modality has its rules."""
         raise NotImplementedError
 
-    # -- recording ---------------------------------------------------------------------------------------------------
-
     def _trace_for(
         self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> Trace | None:
-        """The trace a forward pass hands down: the caller's, extended by what the two flags ask for. None of the
-        three asked: None, so that the fused kernel runs."""
-        wanted: list[Any] = []
-        if self.config.output_hidden_states if output_hidden_states is None else output_hidden_states:
-            wanted.append("hidden")
-        if self.config.output_attentions if output_attentions is None else output_attentions:
-            wanted += ["attention", "cross_attention"]
-        if not wanted:
+        """The trace a forward pass hands down: the caller's, extended for this pass by what the two flags ask for.
+        None of the three asked: None, so that the fused kernel runs."""
+        states, attentions = self._flags(output_hidden_states, output_attentions)
+        if not states and not attentions:
             return trace
+        wanted: list[TensorName] = ["hidden"] if states else []
+        if attentions:
+            wanted += ["attention", "cross_attention"]
         return (Trace() if trace is None else trace).also(*wanted)
 
     def _recorded(
         self, trace: Trace | None, output_hidden_states: bool | None, output_attentions: bool | None
     ) -> dict[str, tuple[Tensor, ...] | None]:
         """`hidden_states` and `attentions` of a result, from the trace, where the flags asked for them."""
-        states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        attentions = self.config.output_attentions if output_attentions is None else output_attentions
+        states, attentions = self._flags(output_hidden_states, output_attentions)
         return {
             "hidden_states": trace.all("hidden") if trace is not None and states else None,
             "attentions": trace.all("attention") if trace is not None and attentions else None,
         }
 
-    # -- checkpoints -------------------------------------------------------------------------------------------------
+    def _flags(self, output_hidden_states: bool | None, output_attentions: bool | None) -> tuple[bool, bool]:
+        """Whether to return hidden states, and attentions: by the configuration where a call does not say."""
+        states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        attentions = self.config.output_attentions if output_attentions is None else output_attentions
+        return states, attentions
 
     @classmethod
     def from_pretrained(
@@ -139,6 +148,7 @@ class PretrainedModel(nn.Module):
         *,
         role: Role = "student",
         torch_dtype: torch.dtype | str | None = None,
+        dtype: torch.dtype | str | None = None,
         ignore_mismatched_sizes: bool = False,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
@@ -153,7 +163,8 @@ class PretrainedModel(nn.Module):
         Args:
             folder_or_name: looked up in that order.
             role: `teacher` reads `teacher.safetensors` of the folder instead of the student's weights.
-            torch_dtype: number format to hold the weights in, or `"auto"` for the file's own; float32 by default.
+            torch_dtype, dtype: (two names of one argument) number format to hold the weights in, or `"auto"` for the
+                file's own; float32 by default.
             ignore_mismatched_sizes: initialise a head tensor of another shape afresh instead of refusing (a new set
                 of classes, say).
             revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
@@ -163,7 +174,10 @@ class PretrainedModel(nn.Module):
         Raises:
             CheckpointError: nothing there, no network, an unreadable file, or backbone tensors missing or mis-shaped.
             TypeError: an override that is not a configuration field.
+            ValueError: an override that breaks a rule, or both names of the number format.
         """
+        if torch_dtype is not None and dtype is not None:
+            raise ValueError(f"give torch_dtype or dtype, not both; got {torch_dtype} and {dtype}")
         checkpoint = open_checkpoint(
             folder_or_name,
             role=role,
@@ -182,7 +196,7 @@ class PretrainedModel(nn.Module):
             source=checkpoint.source,
             fields=fields,
             may_lack=(*cls.optional_parts, *(part for name, part in cls.parts_of_fields.items() if name in overrides)),
-            dtype=torch_dtype,
+            dtype=dtype if torch_dtype is None else torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
         model.load_report = report
@@ -199,8 +213,9 @@ class PretrainedModel(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         dtype = dtype or self.dtype
-        config: ModelConfig = self.config
-        config.replace(architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch.")).save(folder)
+        config: Data2VecConfig = self.config
+        config = config.replace(architectures=(type(self).__name__,), dtype=str(dtype).removeprefix("torch."))
+        write_json(folder / CONFIG_FILE, config.to_dict())
         write_tensors(folder, self.public_tensors(), dtype=dtype)
 
     def public_tensors(self) -> dict[str, Tensor]:

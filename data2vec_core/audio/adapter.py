@@ -15,7 +15,7 @@ class Adapter(nn.Module):
 
     def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__()
-        dim = config.output_hidden_size or config.hidden_size
+        dim = config.output_size
         is_projected = dim != config.hidden_size
         self.proj = nn.Linear(config.hidden_size, dim) if is_projected else None
         self.proj_layer_norm = nn.LayerNorm(dim) if is_projected else None
@@ -42,4 +42,5 @@ class AdapterLayer(nn.Module):
         )
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, frames, dim) -> (batch, fewer frames, dim)"""
         return F.glu(self.conv(hidden.transpose(1, 2)), dim=1).transpose(1, 2)

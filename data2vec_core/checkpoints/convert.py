@@ -16,7 +16,7 @@ from typing import Any
 
 from data2vec_core.checkpoints.card import MODALITIES, Modality
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.checkpoints.files import TEACHER_FILE
+from data2vec_core.checkpoints.files import CONFIG_FILE, TEACHER_FILE, write_json
 from data2vec_core.checkpoints.loading import blank_weights, fit_tensors
 from data2vec_core.checkpoints.original.beit import convert_vision
 from data2vec_core.checkpoints.original.converted import Converted
@@ -55,7 +55,8 @@ def convert(file: str | Path, out: str | Path, *, modality: Modality, head: str 
     for tensors in (converted.student, converted.teacher or converted.student):
         _require_fit(converted, tensors, str(file))
     out.mkdir(parents=True, exist_ok=True)
-    converted.config.replace(architectures=(converted.architecture,), dtype="float32").save(out)
+    config = converted.config.replace(architectures=(converted.architecture,), dtype="float32")
+    write_json(out / CONFIG_FILE, config.to_dict())
     write_tensors(out, converted.student)
     if converted.teacher is not None:
         write_tensors(out, converted.teacher, name=TEACHER_FILE)

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from data2vec_core.checkpoints.errors import CheckpointError, first_few
 from data2vec_core.checkpoints.files import CONFIG_FILE
-from data2vec_core.config import ConfigFields, Data2VecConfig
+from data2vec_core.config_base import ConfigFields, Data2VecConfig
 
 if TYPE_CHECKING:
     from data2vec_core.checkpoints.source import Checkpoint

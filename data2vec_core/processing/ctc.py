@@ -15,6 +15,7 @@ from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import read_json, write_json
+from data2vec_core.labels import IGNORED_LABEL
 from data2vec_core.processing.processor import (
     SPECIAL_TOKENS_FILE,
     TOKENIZER_CONFIG_FILE,
@@ -204,7 +205,7 @@ class CTCTokenizer(Processor):
             for row, scores, count in zip(ids, best, counts, strict=True)
         ]
 
-    def pad(self, sequences: Sequence[Sequence[int]], *, value: int = -100) -> Tensor:
+    def pad(self, sequences: Sequence[Sequence[int]], *, value: int = IGNORED_LABEL) -> Tensor:
         """Label sequences as one tensor (batch, labels), padded with what the CTC loss ignores."""
         longest = max(map(len, sequences), default=0)
         return torch.tensor([[*ids, *[value] * (longest - len(ids))] for ids in sequences], dtype=torch.long)

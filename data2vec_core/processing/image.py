@@ -16,11 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data2vec_core.checkpoints.files import write_json
+from data2vec_core.labels import IGNORED_PIXEL
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource, load_image, load_map
 from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor
-
-IGNORED_LABEL = 255
-"""Pixels of a label map that no class is asked of."""
 
 _STRIP_VALUES = 1 << 24  # scores held at a time while a map is enlarged
 
@@ -114,7 +112,7 @@ class ImageProcessor(Processor):
     def _labels(self, ids: NDArray[np.int64], resample: int) -> NDArray[np.int64]:
         """(height, width) class ids of a label map."""
         if self.do_reduce_labels:
-            ids = np.where((ids == 0) | (ids == IGNORED_LABEL), IGNORED_LABEL, ids - 1)
+            ids = np.where((ids == 0) | (ids == IGNORED_PIXEL), IGNORED_PIXEL, ids - 1)
         if self.do_resize:
             size = self.resized((ids.shape[1], ids.shape[0]))
             # 8 bits where they hold the ids, so that the reference's filter rounds and clips as it does there

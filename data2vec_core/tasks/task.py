@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.config import Data2VecConfig
+from data2vec_core.config_base import Data2VecConfig
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.tasks.results import LabelScore
 

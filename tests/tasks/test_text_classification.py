@@ -1,3 +1,5 @@
+"""Texts and their classes: windows, batches, what is refused."""
+
 from __future__ import annotations
 
 import json

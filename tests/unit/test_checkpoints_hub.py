@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from data2vec_core import Data2VecTextConfig, Data2VecTextModel
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.files import write_json
 from data2vec_core.checkpoints.hub import hub_size
 from data2vec_core.checkpoints.source import open_checkpoint
 from tests.hub import COMMIT, LocalHub, running_hub
@@ -175,7 +176,7 @@ def test_a_backbone_in_a_folder_inside_is_fetched_too(folder: Path, cache: Path)
     (folder / "encoder").mkdir()
     for name in ("config.json", "model.safetensors"):
         (folder / name).rename(folder / "encoder" / name)
-    CONFIG.save(folder)
+    write_json(folder / "config.json", CONFIG.to_dict())
     save_file({"classifier.weight": torch.ones(2, 8)}, folder / "model.safetensors")
     Card(name="tiny", modality="text", task="classification", backbone="encoder").save(folder)
     checkpoint = open_checkpoint(ID, role="student", cache_dir=cache)

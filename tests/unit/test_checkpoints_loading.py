@@ -52,9 +52,6 @@ def change_config(folder: Path, **fields: Any) -> None:
     (folder / "config.json").write_text(json.dumps(values | fields))
 
 
-# -- what the report says ----------------------------------------------------------------------------------------------
-
-
 def test_a_complete_load_has_nothing_to_say(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -117,9 +114,6 @@ def test_a_missing_step_counter_is_not_a_missing_weight(tmp_path: Path) -> None:
     counters = [t for name, t in loaded.state_dict().items() if name.endswith("num_batches_tracked")]
     assert counters
     assert all(t.dtype == torch.int64 and t == 0 for t in counters)
-
-
-# -- what is refused ---------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_backbone_tensor_is_an_error(folder: Path) -> None:
@@ -262,9 +256,6 @@ def test_a_folder_without_weights_is_said(folder: Path) -> None:
         Data2VecTextForSequenceClassification.from_pretrained(folder)
 
 
-# -- number formats, names, aliasing -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("stored", "asked", "expected"),
     [
@@ -318,9 +309,6 @@ def test_two_loads_do_not_share_weights(folder: Path) -> None:
             parameter.zero_()
     assert any(parameter.any() for parameter in second.parameters())
     assert any(t.any() for t in load_file(folder / "model.safetensors").values())
-
-
-# -- student and teacher, shared backbones -----------------------------------------------------------------------------
 
 
 def test_the_teacher_has_a_file_of_its_own(tmp_path: Path) -> None:
@@ -406,3 +394,18 @@ def test_a_bundled_name_is_found(sharing: Path, monkeypatch: pytest.MonkeyPatch)
     assert open_checkpoint("encoder").folder == sharing / "encoder"
     with pytest.raises(CheckpointError, match="this is a 'data2vec-audio' configuration"):
         Data2VecVisionModel.from_pretrained("encoder")
+
+
+def test_the_number_format_has_two_names(folder: Path) -> None:
+    for name in ("torch_dtype", "dtype"):
+        options: dict[str, Any] = {name: torch.float16}
+        model = Data2VecTextForSequenceClassification.from_pretrained(folder, **options)
+        assert model.dtype == torch.float16
+        assert model.config.dtype == "float32", "what the file says of itself"
+    with pytest.raises(ValueError, match="torch_dtype or dtype, not both"):
+        Data2VecTextForSequenceClassification.from_pretrained(folder, dtype="auto", torch_dtype=torch.float16)
+
+
+def test_as_many_classes_as_the_file_has_keep_their_names(folder: Path) -> None:
+    change_config(folder, id2label={"0": "bad", "1": "good"}, label2id={"bad": 0, "good": 1})
+    assert Data2VecTextForSequenceClassification.from_pretrained(folder, num_labels=2).config.labels == ["bad", "good"]

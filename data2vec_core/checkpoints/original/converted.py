@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.config import Data2VecConfig
+from data2vec_core.config_base import Data2VecConfig
 
 HEAD_DIM = 64
 """Channels of an attention head in every model of the paper: the shapes of the weights do not tell."""
