@@ -33,6 +33,11 @@ class ModelOutput:
         """Values of the fields that are not None, in order."""
         return tuple(getattr(self, name) for name in self.keys())
 
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """`hidden_states` and `attentions`, for a head to hand on."""
+        return {name: getattr(self, name) for name in ("hidden_states", "attentions")}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 

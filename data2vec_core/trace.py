@@ -33,6 +33,9 @@ Change = Callable[[Tensor], Tensor]
 class Trace:
     """A request for tensors of a forward pass, and afterwards their store. Every pass empties it first.
 
+    A block that a trace looks into is never recomputed in the backward pass, whatever `gradient_checkpointing` says:
+    what it recorded would be replaced by tensors that no gradient reaches.
+
     Args:
         tensors: which tensors to record: names (then of every layer), or a mapping from name to layers (None: every
             layer). Negative layers are not accepted: the trace does not know the model's depth.
@@ -40,12 +43,13 @@ class Trace:
             (one query's row, a head's entropy), so that a full attention stack need never be in memory.
         replace: per (name, layer), a function from the tensor to the one the forward pass shall go on with, for
             causal checks such as zeroing the values of one position. Recording sees the replaced tensor.
-        retain_gradients: keep the gradient of every recorded tensor, so that its `.grad` is there after `backward`.
+        retain_gradients: keep the gradient of everything recorded (of what `reduce` made of it, where it did), so
+            that its `.grad` is there after `backward`.
 
     Recorded tensors stay attached to the graph when there is one; run under `no_grad` to record values alone.
 
     Raises:
-        ValueError: an unknown tensor name or a negative layer.
+        ValueError: an unknown tensor name, a negative layer, or a reduction of what is not recorded.
     """
 
     def __init__(
@@ -65,16 +69,19 @@ class Trace:
         self._replace = dict(replace or {})
         self._retain_gradients = retain_gradients
         self._store: dict[tuple[TensorName, int], Tensor] = {}
+        self._extends: Trace | None = None
 
         names = {*self._wanted, *self._reduce, *(name for name, _ in self._replace)}
         for name in sorted(names - set(TENSOR_NAMES)):
             raise ValueError(f"unknown tensor {name!r}; a trace records {', '.join(TENSOR_NAMES)}")
-        layers_named = {layer for layers in self._wanted.values() for layer in layers or ()}
-        if min(layers_named | {layer for _, layer in self._replace}, default=0) < 0:
+        for name in sorted(self._reduce.keys() - self._wanted.keys()):
+            raise ValueError(f"reduce has a function for {name}, which the trace does not record")
+        if min(self._layers_named(), default=0) < 0:
             raise ValueError("layers are counted from 0 (the input of the first block); none may be negative")
 
     def also(self, *names: TensorName) -> Trace:
-        """Ask for every layer of some further tensors, as `output_hidden_states` and its like do. Returns self.
+        """A trace for one pass that records every layer of some further tensors as well, as `output_hidden_states` and
+        its like need. What this one asked for lands in both; this one asks for no more than before.
 
         Raises:
             ValueError: this trace reduces one of them, and the model itself needs it whole.
@@ -82,12 +89,35 @@ class Trace:
         for name in names:
             if name in self._reduce:
                 raise ValueError(f"the model needs {name} whole, and this trace reduces it; use a second forward pass")
-        self._wanted |= dict.fromkeys(names)
-        return self
+        extended = Trace(
+            self._wanted | dict.fromkeys(names),
+            reduce=self._reduce,
+            replace=self._replace,
+            retain_gradients=self._retain_gradients,
+        )
+        extended._extends = self
+        return extended
+
+    def require_depth(self, layers: int) -> None:
+        """Make sure that a model has every layer that is named.
+
+        Raises:
+            ValueError: it has fewer.
+        """
+        if (deepest := max(self._layers_named(), default=0)) > layers:
+            raise ValueError(f"the trace names layer {deepest}, the model has {layers} layers")
+
+    def _layers_named(self) -> set[int]:
+        recorded = {layer for layers in self._wanted.values() for layer in layers or ()}
+        return recorded | {layer for _, layer in self._replace}
 
     def touches(self, name: TensorName, layer: int) -> bool:
         """Whether a block must produce this tensor explicitly, because it is recorded or replaced."""
         return self._records(name, layer) or (name, layer) in self._replace
+
+    def looks_into(self, layer: int) -> bool:
+        """Whether it touches anything that comes to be inside a block, before its output."""
+        return any(self.touches(name, layer) for name in TENSOR_NAMES if name != "hidden")
 
     def _records(self, name: TensorName, layer: int) -> bool:
         if name not in self._wanted:
@@ -110,14 +140,23 @@ class Trace:
                 )
             tensor = changed
         if self._records(name, layer):
-            if self._retain_gradients and tensor.requires_grad:
-                tensor.retain_grad()
-            self._store[name, layer] = self._reduce[name](tensor) if name in self._reduce else tensor
+            stored = self._reduce[name](tensor) if name in self._reduce else tensor
+            if self._retain_gradients and stored.requires_grad:
+                stored.retain_grad()
+            self._keep(name, layer, stored)
         return tensor
+
+    def _keep(self, name: TensorName, layer: int, stored: Tensor) -> None:
+        if self._records(name, layer):
+            self._store[name, layer] = stored
+            if self._extends is not None:
+                self._extends._keep(name, layer, stored)
 
     def clear(self) -> None:
         """Forget what was recorded, keep what is asked for."""
         self._store.clear()
+        if self._extends is not None:
+            self._extends.clear()
 
     def layers(self, name: TensorName) -> list[int]:
         """Layers of which this tensor was recorded, in order."""

@@ -132,6 +132,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(inner_dim, dim)
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, positions, dim) -> the same"""
         return self.down(self.dropout(self.activation(self.up(hidden))))
 
 
@@ -260,8 +261,12 @@ class BlockStack(nn.Module):
 
         Yields:
             Hidden states 0 to L, (batch, positions, dim) each: the input, then every block's output.
+
+        Raises:
+            ValueError: the trace names a layer beyond the last.
         """
         if trace is not None:
+            trace.require_depth(len(self.layers))
             trace.clear()  # a block that this pass drops must not seem recorded because an earlier pass ran it
             hidden = trace.visit("hidden", 0, hidden)
         yield hidden
@@ -270,7 +275,8 @@ class BlockStack(nn.Module):
                 layer_inputs = inputs | {"trace": trace, "layer": index + 1}
                 if caches is not None:
                     layer_inputs["cache"] = caches[index]
-                if self.gradient_checkpointing and self.training:
+                is_looked_into = trace is not None and trace.looks_into(index + 1)
+                if self.gradient_checkpointing and self.training and not is_looked_into:
                     hidden = checkpoint(block, hidden, use_reentrant=False, **layer_inputs)
                 else:
                     hidden = block(hidden, **layer_inputs)

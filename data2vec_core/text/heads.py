@@ -58,16 +58,16 @@ class LanguageModel(TextPretrainedModel):
         else:
             super().initialise_module(module)
 
-    def resize_token_embeddings(self, vocab_size: int) -> nn.Embedding:
+    def resize_token_embeddings(self, new_num_tokens: int) -> nn.Embedding:
         old_size = self.config.vocab_size
-        new = super().resize_token_embeddings(vocab_size)
-        kept = min(vocab_size, old_size)
+        new = super().resize_token_embeddings(new_num_tokens)
+        kept = min(new_num_tokens, old_size)
         with torch.no_grad():
-            bias = self.lm_head.bias.new_zeros(vocab_size)
+            bias = self.lm_head.bias.new_zeros(new_num_tokens)
             bias[:kept] = self.lm_head.bias[:kept]
             self.lm_head.bias = nn.Parameter(bias, requires_grad=self.lm_head.bias.requires_grad)
             if (old := self.lm_head.decoder) is not None:
-                decoder = nn.Linear(old.in_features, vocab_size, bias=False).to(old.weight)
+                decoder = nn.Linear(old.in_features, new_num_tokens, bias=False).to(old.weight)
                 self.initialise_module(decoder)
                 decoder.weight[:kept] = old.weight[:kept]
                 decoder.weight.requires_grad_(old.weight.requires_grad)
@@ -112,10 +112,9 @@ class Data2VecTextForMaskedLM(LanguageModel):
         encoded = self.backbone(input_ids, attention_mask, **inputs)
         logits = self.score(encoded.last_hidden_state)
         return LogitsOutput(
-            loss=None if labels is None else position_loss(logits, labels),
+            loss=None if labels is None else position_loss(logits, labels, bound="vocab_size"),
             logits=logits,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )
 
 
@@ -149,11 +148,10 @@ class Data2VecTextForCausalLM(GeneratingModel, LanguageModel):
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.score(encoded.last_hidden_state[:, kept])
         return CausalOutput(
-            loss=None if labels is None else position_loss(logits[:, :-1], labels[:, 1:]),
+            loss=None if labels is None else position_loss(logits[:, :-1], labels[:, 1:], bound="vocab_size"),
             logits=logits,
             past_key_values=encoded.past_key_values,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
             cross_attentions=encoded.cross_attentions,
         )
 
@@ -181,8 +179,7 @@ class Data2VecTextForSequenceClassification(TextPretrainedModel):
         return LogitsOutput(
             loss=None if labels is None else classification_loss(logits, labels, self.config),
             logits=logits,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )
 
 
@@ -193,7 +190,7 @@ class SequenceClassifier(nn.Module):
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.dropout = nn.Dropout(classifier_dropout(config))
-        self.out_proj = nn.Linear(config.hidden_size, _labels(config))
+        self.out_proj = nn.Linear(config.hidden_size, config.class_count)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, tokens, dim) -> (batch, classes)"""
@@ -241,10 +238,9 @@ class Data2VecTextForMultipleChoice(TextPretrainedModel):
         encoded = self.backbone(_flatten_choices(input_ids), _flatten_choices(attention_mask), **inputs)
         logits = self.classifier(self.dropout(encoded.pooler_output)).unflatten(0, (-1, choices)).squeeze(-1)
         return LogitsOutput(
-            loss=None if labels is None else F.cross_entropy(logits, labels),
+            loss=None if labels is None else position_loss(logits, labels, bound="choices"),
             logits=logits,  # (batch, choices)
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )
 
 
@@ -255,7 +251,7 @@ class Data2VecTextForTokenClassification(TextPretrainedModel):
         super().__init__(config)
         self.backbone = Data2VecTextModel(config, add_pooling_layer=False)
         self.dropout = nn.Dropout(classifier_dropout(config))
-        self.classifier = nn.Linear(config.hidden_size, _labels(config))
+        self.classifier = nn.Linear(config.hidden_size, config.class_count)
         self.initialise()
 
     def forward(
@@ -272,8 +268,7 @@ class Data2VecTextForTokenClassification(TextPretrainedModel):
         return LogitsOutput(
             loss=None if labels is None else position_loss(logits, labels),
             logits=logits,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )
 
 
@@ -312,19 +307,13 @@ class Data2VecTextForQuestionAnswering(TextPretrainedModel):
             loss=loss,
             start_logits=start_logits,
             end_logits=end_logits,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )
 
 
 def classifier_dropout(config: Data2VecTextConfig) -> float:
     """Dropout rate of the sequence and token classifiers."""
     return config.hidden_dropout_prob if config.classifier_dropout is None else config.classifier_dropout
-
-
-def _labels(config: Data2VecTextConfig) -> int:
-    assert config.num_labels is not None  # the configuration has settled it
-    return config.num_labels
 
 
 def _flatten_choices(tensor: Tensor | None) -> Tensor | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from data2vec_core.checkpoints.hub_keys import TEXT_KEYS
 from data2vec_core.checkpoints.key_table import KeyTable
-from data2vec_core.config import Data2VecConfig, Data2VecTextConfig
+from data2vec_core.config import Data2VecTextConfig
+from data2vec_core.config_base import Data2VecConfig
 from data2vec_core.outputs import TextModelOutput
-from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretrained import PretrainedModel, Recording
 from data2vec_core.text.attention import make_block, self_attention_bias
 from data2vec_core.text.cache import KeyValueCache
 from data2vec_core.text.embeddings import TextEmbeddings
@@ -20,7 +22,7 @@ from data2vec_core.trace import Trace
 from data2vec_core.transformer import BlockStack, padding_bias
 
 
-class TextInputs(TypedDict, total=False):
+class TextInputs(Recording, total=False):
     """What every text model takes beside `input_ids` and `attention_mask`; see `Data2VecTextModel.forward`."""
 
     token_type_ids: Tensor | None
@@ -30,9 +32,6 @@ class TextInputs(TypedDict, total=False):
     encoder_attention_mask: Tensor | None
     past_key_values: KeyValueCache | None
     use_cache: bool | None
-    output_attentions: bool | None
-    output_hidden_states: bool | None
-    trace: Trace | None
 
 
 class TextPretrainedModel(PretrainedModel):
@@ -70,32 +69,37 @@ class TextPretrainedModel(PretrainedModel):
         """The table of word embeddings."""
         return self.base_model.embeddings.word_embeddings
 
-    def resize_token_embeddings(self, vocab_size: int) -> nn.Embedding:
+    def resize_token_embeddings(self, new_num_tokens: int) -> nn.Embedding:
         """Change the number of tokens; returns the new table.
 
         Rows of tokens that stay are kept, new ones are drawn as at the start. The configurations follow. Nothing
         happens to other models that share the old table's memory, or to an optimiser that holds it.
 
         Args:
-            vocab_size: must leave the padding token in the table.
+            new_num_tokens: must leave the padding token in the table.
 
         Raises:
             ValueError: too few tokens.
         """
-        if vocab_size <= self.config.pad_token_id:
-            raise ValueError(f"vocab_size={vocab_size} leaves out the padding token {self.config.pad_token_id}")
+        pad = self.config.pad_token_id
+        if new_num_tokens <= pad:
+            raise ValueError(f"new_num_tokens={new_num_tokens} leaves out the padding token {pad}")
         old = self.get_input_embeddings()
         new = nn.Embedding(
-            vocab_size, old.embedding_dim, padding_idx=old.padding_idx, device=old.weight.device, dtype=old.weight.dtype
+            new_num_tokens,
+            old.embedding_dim,
+            padding_idx=old.padding_idx,
+            device=old.weight.device,
+            dtype=old.weight.dtype,
         )
         self.initialise_module(new)
-        kept = min(vocab_size, old.num_embeddings)
+        kept = min(new_num_tokens, old.num_embeddings)
         with torch.no_grad():
             new.weight[:kept] = old.weight[:kept]
         new.weight.requires_grad_(old.weight.requires_grad)
         backbone = self.base_model
         backbone.embeddings.word_embeddings = new
-        self.config = self.config.replace(vocab_size=vocab_size)
+        self.config = self.config.replace(vocab_size=new_num_tokens)
         backbone.config = backbone.embeddings.config = self.config
         return new
 
@@ -132,6 +136,7 @@ class Data2VecTextModel(TextPretrainedModel):
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        *,
         trace: Trace | None = None,
     ) -> TextModelOutput:
         """Encode tokens.
@@ -150,21 +155,28 @@ class Data2VecTextModel(TextPretrainedModel):
             encoder_attention_mask: (batch, encoder positions), nonzero where they are real.
             past_key_values: cache of earlier tokens, extended in place. A decoder's only.
             use_cache: return the cache, a new one if none was given; a decoder's default is `config.use_cache`.
-                Training with gradient checkpointing goes without, given or not.
+                Training with gradient checkpointing goes without, and warns when one is given.
             output_attentions, output_hidden_states: by the configuration when None.
             trace: what else to record or replace.
 
         Raises:
             ValueError: not exactly one of `input_ids` and `inputs_embeds`; ids outside their tables or a sequence
-                too long; a mask of another size; a cache or encoder states for a model that takes none.
+                too long; inputs or a mask of another shape; a cache that is none of ours; a cache or encoder
+                states for a model that takes none.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
+        if input_ids is not None and input_ids.dim() != 2:
+            raise ValueError(f"input_ids must be (batch, tokens), got shape {tuple(input_ids.shape)}")
+        if inputs_embeds is not None and inputs_embeds.dim() != 3:
+            raise ValueError(f"inputs_embeds must be (batch, tokens, dim), got shape {tuple(inputs_embeds.shape)}")
         if encoder_hidden_states is not None and not self.config.add_cross_attention:
             raise ValueError("encoder_hidden_states needs a model with is_decoder=True and add_cross_attention=True")
         if past_key_values is not None and not self.config.is_decoder:
             raise ValueError("past_key_values needs a model with is_decoder=True")
-        cache = self._cache_for(past_key_values, use_cache)
+        if past_key_values is not None and not isinstance(past_key_values, KeyValueCache):
+            raise ValueError(f"past_key_values must be a KeyValueCache, got {type(past_key_values).__name__}")
+        cache, returned_cache = self._caches(past_key_values, use_cache)
         past_length = 0 if cache is None else cache.length
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
 
@@ -194,20 +206,26 @@ class Data2VecTextModel(TextPretrainedModel):
         return TextModelOutput(
             last_hidden_state=last,
             pooler_output=None if self.pooler is None else self.pooler(last),
-            past_key_values=cache if self._wants_cache(use_cache) else None,
+            past_key_values=returned_cache,
             cross_attentions=None if trace is None or recorded["attentions"] is None else trace.all("cross_attention"),
             **recorded,
         )
 
-    def _wants_cache(self, use_cache: bool | None) -> bool:
-        if not self.config.is_decoder or (self.encoder.gradient_checkpointing and self.training):
-            return False
-        return self.config.use_cache if use_cache is None else use_cache
-
-    def _cache_for(self, given: KeyValueCache | None, use_cache: bool | None) -> KeyValueCache | None:
+    def _caches(
+        self, given: KeyValueCache | None, use_cache: bool | None
+    ) -> tuple[KeyValueCache | None, KeyValueCache | None]:
+        """The cache to read and extend, and the one to return."""
         if self.encoder.gradient_checkpointing and self.training:
-            return None  # recomputing a block would extend its cache a second time
-        return KeyValueCache(len(self.encoder.layers)) if given is None and self._wants_cache(use_cache) else given
+            if given is not None:
+                warnings.warn(
+                    "past_key_values is left out, and the tokens in it are not seen: gradient checkpointing computes "
+                    "every block twice, and would extend it twice",
+                    stacklevel=2,
+                )
+            return None, None
+        is_wanted = self.config.is_decoder and (self.config.use_cache if use_cache is None else use_cache)
+        cache = KeyValueCache(len(self.encoder.layers)) if given is None and is_wanted else given
+        return cache, cache if is_wanted else None
 
 
 class Pooler(nn.Module):

@@ -58,7 +58,7 @@ def test_other_tensors_leave_the_fused_kernel_alone(model: Data2VecAudioModel, f
     assert len(fused_calls) == LAYERS
     assert trace.layers("hidden") == [0, 1, 2, 3]
     assert trace.layers("values") == trace.layers("feed_forward") == [1, 2, 3]
-    assert trace["values", 1].shape == (2, HEADS, FRAMES, TINY.head_dim)
+    assert trace["values", 1].shape == (2, HEADS, FRAMES, TINY.hidden_size // HEADS)
     assert trace["feed_forward", 3].shape == (2, FRAMES, DIM)
     assert torch.equal(trace["hidden", 3], result.last_hidden_state)
 
@@ -129,3 +129,19 @@ def test_heads_hand_the_trace_down(weighted: bool) -> None:
     assert ("hidden", 0) in trace
     assert torch.equal(result.logits, model(**values, trace=Trace({"attention": [1]})).logits)
     assert result.hidden_states is None
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["last layer", "weighted layers"])
+def test_flags_extend_a_trace_for_one_pass_only(weighted: bool, fused_calls: list[None]) -> None:
+    model = Data2VecAudioForSequenceClassification(TINY.replace(use_weighted_layer_sum=weighted)).eval()
+    values = two_clips(padded=False)
+    trace = Trace({"hidden": [2]})
+    result = model(**values, output_hidden_states=True, output_attentions=True, trace=trace)
+    assert len(result.hidden_states) == LAYERS + 1
+    assert len(result.attentions) == LAYERS
+    assert trace.layers("hidden") == [2]
+    assert torch.equal(trace["hidden", 2], result.hidden_states[2])
+    assert not fused_calls
+    model(**values, trace=trace)
+    assert len(fused_calls) == LAYERS
+    assert trace.layers("attention") == []

@@ -16,8 +16,6 @@ from data2vec_core.text.beam_search import beam_search
 from data2vec_core.text.sampling import keep_top_k, keep_top_p, sample
 from tests.text_samples import DECODER, TINY
 
-# -- filters and draws -----------------------------------------------------------------------------------------------
-
 
 def kept(logits: Tensor) -> list[list[bool]]:
     return logits.isfinite().tolist()
@@ -146,9 +144,6 @@ def test_the_cache_is_told_where_texts_came_from() -> None:
     assert len(asked) > 2
     for (before, after), row in zip(itertools.pairwise(asked), rows, strict=False):
         assert torch.equal(after[:, :-1], before[row])
-
-
-# -- the model's own -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from data2vec_core import (
     Data2VecTextForMultipleChoice,
     Data2VecTextForQuestionAnswering,
     Data2VecTextForSequenceClassification,
+    Data2VecTextForTokenClassification,
     Data2VecTextModel,
     Trace,
 )
@@ -25,8 +26,6 @@ from data2vec_core.text.attention import self_attention_bias
 from data2vec_core.text.cache import KeyValueCache
 from data2vec_core.text.embeddings import running_position_ids, token_position_ids
 from tests.text_samples import CROSS_DECODER, DECODER, TINY, token_ids
-
-# -- positions and limits --------------------------------------------------------------------------------------------
 
 
 def test_position_ids_count_real_tokens_from_one_past_padding() -> None:
@@ -87,11 +86,38 @@ def test_relative_positions(form: Any) -> None:
         (TINY, {"input_ids": torch.tensor([[5]]), "encoder_hidden_states": torch.zeros(1, 2, 32)}, "is_decoder=True"),
         (DECODER, {"input_ids": torch.tensor([[5]]), "encoder_hidden_states": torch.zeros(1, 2, 32)}, "add_cross_at"),
         (TINY, {"input_ids": torch.tensor([[5]]), "past_key_values": KeyValueCache(3)}, "past_key_values needs"),
+        (DECODER, {"input_ids": torch.tensor([[5]]), "past_key_values": ()}, "must be a KeyValueCache, got tuple"),
+        (TINY, {"input_ids": torch.tensor([5, 6])}, r"input_ids must be \(batch, tokens\), got shape \(2,\)"),
+        (TINY, {"inputs_embeds": torch.zeros(1, 32)}, r"inputs_embeds must be \(batch, tokens, dim\)"),
     ],
 )
 def test_clear_errors(config: Any, inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Data2VecTextModel(config)(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "labels", "message"),
+    [
+        (Data2VecTextForSequenceClassification, [2], r"ids from 0 to 1 \(num_labels=2\), or -100 .* got 2 to 2"),
+        (Data2VecTextForTokenClassification, [[0, -1, -100]], r"\(num_labels=2\), or -100 .* got -1 to 0"),
+        (Data2VecTextForMaskedLM, [[5, 120, 6]], r"ids from 0 to 119 \(vocab_size=120\)"),
+    ],
+)
+def test_labels_that_name_no_class(model_class: Any, labels: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model_class(TINY)(torch.tensor([[5, 6, 7]]), labels=torch.tensor(labels))
+
+
+def test_a_cache_is_not_dropped_in_silence() -> None:
+    model = Data2VecTextModel(DECODER).train()
+    ids = torch.tensor([[5, 6, 7]])
+    cache = model(ids).past_key_values
+    model.gradient_checkpointing_enable()
+    with pytest.warns(UserWarning, match="past_key_values is left out"):
+        result = model(ids, past_key_values=cache)
+    assert result.past_key_values is None
+    assert cache.length == 3
 
 
 def test_question_answering_wants_two_labels_and_choices_a_dimension() -> None:
@@ -106,9 +132,6 @@ def test_causal_and_masked_models_say_when_the_other_was_meant() -> None:
         Data2VecTextForCausalLM(TINY)
     with pytest.warns(UserWarning, match="is_decoder=True"):
         Data2VecTextForMaskedLM(DECODER)
-
-
-# -- masks and cache -------------------------------------------------------------------------------------------------
 
 
 def test_a_causal_mask_hides_later_tokens_and_padding() -> None:
@@ -166,9 +189,6 @@ def test_an_empty_cache_has_no_length() -> None:
     KeyValueCache(2).reorder(torch.tensor([0]))
 
 
-# -- resizing and freezing -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("is_tied", [True, False])
 @pytest.mark.parametrize("size", [150, 90])
 def test_resizing_keeps_old_tokens(size: int, is_tied: bool, tmp_path: Path) -> None:
@@ -199,8 +219,8 @@ def test_resizing_a_bare_model_and_a_frozen_one() -> None:
     assert not table.weight[TINY.pad_token_id].any()
     assert model.config.vocab_size == 130
     model(torch.tensor([[129]]))
-    with pytest.raises(ValueError, match="vocab_size=1 leaves out the padding token 1"):
-        model.resize_token_embeddings(1)
+    with pytest.raises(ValueError, match="new_num_tokens=1 leaves out the padding token 1"):
+        model.resize_token_embeddings(new_num_tokens=1)
 
 
 def test_freezing_the_base_leaves_the_head() -> None:
@@ -216,9 +236,6 @@ def test_a_tied_table_is_one_parameter() -> None:
     untied = Data2VecTextForMaskedLM(TINY.replace(tie_word_embeddings=False))
     assert untied.num_parameters() - tied.num_parameters() == TINY.vocab_size * TINY.hidden_size
     assert "lm_head.decoder.weight" not in tied.state_dict()
-
-
-# -- recording -------------------------------------------------------------------------------------------------------
 
 
 def test_the_trace_records_chosen_layers_and_the_others_run_fused() -> None:
@@ -243,10 +260,11 @@ def test_the_trace_records_chosen_layers_and_the_others_run_fused() -> None:
 
 def test_flags_and_a_callers_trace_work_together() -> None:
     model = Data2VecTextModel(TINY).eval()
-    trace = Trace()
+    trace = Trace({"hidden": [1]})
     output = model(torch.tensor([[5, 6, 7]]), output_hidden_states=True, trace=trace)
     assert len(output.hidden_states) == 4
-    assert trace.layers("hidden") == [0, 1, 2, 3]
+    assert trace.layers("hidden") == [1]
+    assert torch.equal(trace["hidden", 1], output.hidden_states[1])
 
 
 def test_the_configuration_can_ask_for_states_and_tuples_are_given() -> None:
@@ -265,9 +283,6 @@ def test_cross_attentions_are_recorded() -> None:
     model(torch.randint(4, 100, (2, 3)), encoder_hidden_states=states, trace=trace)
     assert trace["cross_attention", 1].shape == (2, 4, 3, 5)
     assert trace.layers("attention") == []
-
-
-# -- files -----------------------------------------------------------------------------------------------------------
 
 
 def test_redundant_decoder_entries_are_read_without_remark(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

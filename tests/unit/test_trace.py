@@ -93,10 +93,38 @@ def test_negative_layers_are_refused(request_: dict[str, Any]) -> None:
         Trace(**request_)
 
 
-def test_also_asks_for_every_layer_and_not_for_what_is_reduced() -> None:
-    trace = Trace({"hidden": [1]}).also("hidden", "attention")
-    assert trace.touches("hidden", 3)
-    assert trace.touches("attention", 1)
+def test_a_reduction_of_what_is_not_recorded_is_refused() -> None:
+    with pytest.raises(ValueError, match="reduce has a function for attention, which the trace does not record"):
+        Trace(["hidden"], reduce={"attention": torch.sum})
+
+
+def test_the_depth_of_the_model_is_checked() -> None:
+    Trace({"hidden": [0, 3], "attention": None}).require_depth(3)
+    for trace in (Trace({"hidden": [1, 4]}), Trace(replace={("hidden", 4): torch.zeros_like})):
+        with pytest.raises(ValueError, match="the trace names layer 4, the model has 3 layers"):
+            trace.require_depth(3)
+
+
+def test_looking_into_a_block_is_more_than_its_output() -> None:
+    assert not Trace(["hidden"], replace={("hidden", 1): torch.zeros_like}).looks_into(1)
+    assert Trace({"values": [1]}).looks_into(1)
+    assert not Trace({"values": [1]}).looks_into(2)
+    assert Trace(replace={("feed_forward", 2): torch.zeros_like}).looks_into(2)
+
+
+def test_an_extension_records_more_and_leaves_the_request_as_it_was() -> None:
+    trace = Trace({"hidden": [1]})
+    extended = trace.also("hidden", "attention")
+    assert extended.touches("attention", 1)
+    visit_all(extended)
+    assert extended.layers("hidden") == [0, 1, 2, 3]
+    assert recorded(trace) == [("hidden", 1)]
+    assert not trace.touches("hidden", 3)
+    extended.clear()
+    assert recorded(trace) == []
+
+
+def test_what_is_reduced_cannot_be_asked_for_whole() -> None:
     with pytest.raises(ValueError, match="needs hidden whole"):
         Trace(["hidden"], reduce={"hidden": torch.sum}).also("hidden")
 
@@ -122,3 +150,13 @@ def test_gradients_are_kept_on_request_only() -> None:
             assert kept.grad.tolist() == [4.0, 4.0, 4.0]
         else:
             assert not kept.retains_grad
+
+
+def test_the_gradient_is_kept_of_what_is_stored() -> None:
+    start = torch.ones(3, requires_grad=True)
+    trace = Trace(["hidden"], reduce={"hidden": torch.sum}, retain_gradients=True)
+    trace.visit("hidden", 1, start * 2)
+    trace["hidden", 1].square().backward()
+    gradient = trace["hidden", 1].grad
+    assert gradient is not None
+    assert gradient.item() == 12.0

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from data2vec_core import Trace
 from data2vec_core.transformer import Attention, Block, BlockStack, drop_items, padding_bias
@@ -222,3 +223,23 @@ def test_recorded_states_get_gradients_when_asked() -> None:
         gradient = trace[key].grad
         assert gradient is not None
         assert gradient.shape == trace[key].shape
+
+
+def test_what_a_trace_records_outlives_gradient_checkpointing() -> None:
+    """A block that is recomputed would record again, and the tensors that the caller has seen get no gradient."""
+    stack = BlockStack([make_block(), make_block()]).train()
+    stack.gradient_checkpointing = True
+    trace = Trace({"values": [2], "hidden": None}, retain_gradients=True)
+    with mock.patch("data2vec_core.transformer.checkpoint", wraps=checkpoint) as saved:
+        output = stack.run(HIDDEN, trace=trace)
+    assert saved.call_count == 1, "the first block, of which nothing but the output is wanted"
+    seen = trace["values", 2]
+    output.square().sum().backward()
+    assert trace["values", 2] is seen
+    assert seen.grad is not None
+    assert trace["hidden", 1].grad is not None
+
+
+def test_a_trace_of_layers_beyond_the_last_is_refused() -> None:
+    with pytest.raises(ValueError, match="the trace names layer 3, the model has 2 layers"):
+        BlockStack([make_block(), make_block()]).run(HIDDEN, trace=Trace({"hidden": [3]}))
