@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from data2vec_core.audio.model import AudioPretrainedModel, Data2VecAudioModel
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.losses import classification_loss, position_loss
 from data2vec_core.outputs import AudioModelOutput, LogitsOutput
+from data2vec_core.pretrained import Recording
 from data2vec_core.trace import Trace
 
 
@@ -23,8 +24,7 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
         super().__init__(config)
         self.backbone = Data2VecAudioModel(config)
         self.dropout = nn.Dropout(config.final_dropout)
-        dim = config.output_hidden_size if config.add_adapter else config.hidden_size
-        self.lm_head = nn.Linear(dim or config.hidden_size, config.vocab_size)
+        self.lm_head = nn.Linear(config.output_size, config.vocab_size)
         self.initialise()
 
     def forward(
@@ -32,27 +32,27 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        *,
-        trace: Trace | None = None,
+        **recording: Unpack[Recording],
     ) -> LogitsOutput:
         """Score every character at every frame.
 
         Args:
+            input_values: (batch, samples), as `Data2VecAudioModel` takes them.
+            attention_mask: (batch, samples), 1 where real.
             labels: (batch, characters) ids; negative ids and the blank are padding.
 
+        Returns:
+            `logits` (batch, frames, vocab), after the adapter where there is one, and the `loss`.
+
         Raises:
-            ValueError: a label is not in the vocabulary.
+            ValueError: labels of another shape, or one that is not in the vocabulary.
         """
-        if labels is not None and labels.max() >= self.config.vocab_size:
-            raise ValueError(f"labels must be below vocab_size={self.config.vocab_size}, got {int(labels.max())}")
+        if labels is not None:
+            self._check_labels(labels, len(input_values))
         encoded: AudioModelOutput = self.backbone(
             input_values,
             attention_mask,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            trace=trace,
+            **recording,
         )
         logits = self.lm_head(self.dropout(encoded.last_hidden_state))
         loss = None
@@ -62,9 +62,13 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
             else:
                 samples = attention_mask.long().sum(dim=-1)
             loss = self.ctc_loss(logits, frame_count(samples, self.config, after_adapter=True), labels)
-        return LogitsOutput(
-            loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
-        )
+        return LogitsOutput(loss=loss, logits=logits, **encoded.recorded)
+
+    def _check_labels(self, labels: Tensor, batch: int) -> None:
+        if labels.dim() != 2 or len(labels) != batch or labels.shape[1] == 0:
+            raise ValueError(f"labels must be ({batch}, characters), at least one, got shape {tuple(labels.shape)}")
+        if labels.max() >= self.config.vocab_size:
+            raise ValueError(f"labels must be below vocab_size={self.config.vocab_size}, got {int(labels.max())}")
 
     def ctc_loss(self, logits: Tensor, frames: Tensor, labels: Tensor) -> Tensor:
         """CTC loss, reduced as the configuration says.
@@ -73,8 +77,14 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
             logits: (batch, frames, vocab).
             frames: (batch,) real frames of each item.
             labels: (batch, characters) ids; negative ids and the blank are padding.
+
+        Raises:
+            ValueError: `pad_token_id`, which serves as the blank, is not in the vocabulary.
         """
         config = self.config
+        blank = config.pad_token_id or 0
+        if not 0 <= blank < config.vocab_size:
+            raise ValueError(f"pad_token_id={blank} is the blank, and has to be below vocab_size={config.vocab_size}")
         is_target = (labels >= 0) & (labels != config.pad_token_id)
         # float32 and PyTorch's own kernel, as in the reference: half precision and cuDNN's kernel lose accuracy here
         log_probabilities = F.log_softmax(logits, dim=-1, dtype=torch.float32).transpose(0, 1)
@@ -84,7 +94,7 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
                 labels[is_target],
                 frames,
                 is_target.sum(dim=-1),
-                blank=config.pad_token_id or 0,
+                blank=blank,
                 reduction=config.ctc_loss_reduction,
                 zero_infinity=config.ctc_zero_infinity,
             )
@@ -110,24 +120,22 @@ class LayerMixingModel(AudioPretrainedModel):
         self,
         input_values: Tensor,
         attention_mask: Tensor | None,
-        output_attentions: bool | None,
-        output_hidden_states: bool | None,
-        trace: Trace | None,
+        recording: Recording,
     ) -> tuple[Tensor, dict[str, Any]]:
         """What the head reads (batch, frames, dim), and the result's recorded fields."""
+        trace = recording.get("trace")
         if self.layer_weights is not None:
-            trace = (trace or Trace()).also("hidden")
+            trace = (Trace() if trace is None else trace).also("hidden")
+            recording = {**recording, "trace": trace}
         encoded: AudioModelOutput = self.backbone(
             input_values,
             attention_mask,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            trace=trace,
+            **recording,
         )
         hidden = encoded.last_hidden_state
         if self.layer_weights is not None and trace is not None:
             hidden = torch.einsum("l,lbtd->btd", self.layer_weights.softmax(dim=0), trace.stack("hidden"))
-        return hidden, {"hidden_states": encoded.hidden_states, "attentions": encoded.attentions}
+        return hidden, encoded.recorded
 
 
 class Data2VecAudioForSequenceClassification(LayerMixingModel):
@@ -136,7 +144,7 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
     def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__(config)
         self.projector = nn.Linear(config.hidden_size, config.classifier_proj_size)
-        self.classifier = nn.Linear(config.classifier_proj_size, len(config.labels))
+        self.classifier = nn.Linear(config.classifier_proj_size, config.class_count)
         self.initialise()
 
     def forward(
@@ -144,13 +152,20 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        *,
-        trace: Trace | None = None,
+        **recording: Unpack[Recording],
     ) -> LogitsOutput:
-        """Score every class; `labels` is (batch,) class ids, or what the configured problem type needs."""
-        hidden, recorded = self.encode(input_values, attention_mask, output_attentions, output_hidden_states, trace)
+        """Score every class.
+
+        Args:
+            input_values: (batch, samples), as `Data2VecAudioModel` takes them.
+            attention_mask: (batch, samples), 1 where real; frames of padding are left out of the mean.
+            labels: (batch,) class ids. The loss is cross-entropy, of any number of classes, as in the reference; only
+                a configuration that states a `problem_type` gets the others of `classification_loss`.
+
+        Returns:
+            `logits` (batch, classes), and the `loss`.
+        """
+        hidden, recorded = self.encode(input_values, attention_mask, recording)
         projected = self.projector(hidden)
         if attention_mask is None:
             pooled = projected.mean(dim=1)
@@ -158,7 +173,10 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
             is_real = frame_mask(attention_mask, projected.shape[1], self.config).unsqueeze(-1).to(projected.dtype)
             pooled = (projected * is_real).sum(dim=1) / is_real.sum(dim=1).clamp(min=1)
         logits = self.classifier(pooled)
-        loss = None if labels is None else classification_loss(logits, labels, self.config)
+        loss = None
+        if labels is not None:
+            stated = self.config.problem_type is not None
+            loss = classification_loss(logits, labels, self.config) if stated else position_loss(logits, labels)
         return LogitsOutput(loss=loss, logits=logits, **recorded)
 
 
@@ -167,7 +185,7 @@ class Data2VecAudioForAudioFrameClassification(LayerMixingModel):
 
     def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__(config)
-        self.classifier = nn.Linear(config.hidden_size, len(config.labels))
+        self.classifier = nn.Linear(config.hidden_size, config.class_count)
         self.initialise()
 
     def forward(
@@ -175,18 +193,20 @@ class Data2VecAudioForAudioFrameClassification(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        *,
-        trace: Trace | None = None,
+        **recording: Unpack[Recording],
     ) -> LogitsOutput:
         """Score every class at every frame.
 
         Args:
+            input_values: (batch, samples), as `Data2VecAudioModel` takes them.
+            attention_mask: (batch, samples), 1 where real.
             labels: (batch, frames, classes) of 0 and 1, of which the largest counts, as in the reference; or
                 (batch, frames) class ids, where -100 leaves a frame out.
+
+        Returns:
+            `logits` (batch, frames, classes), and the `loss`.
         """
-        hidden, recorded = self.encode(input_values, attention_mask, output_attentions, output_hidden_states, trace)
+        hidden, recorded = self.encode(input_values, attention_mask, recording)
         logits = self.classifier(hidden)
         loss = None
         if labels is not None:

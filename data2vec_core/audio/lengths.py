@@ -41,6 +41,9 @@ def convolved_length(
 def frame_count(samples: Length, config: Data2VecAudioConfig, *, after_adapter: bool = False) -> Length:
     """Frames that a clip of some samples becomes (data2vec.md 2.1; check values in section 10).
 
+    The reference counts after an adapter as if its kernel were 3: for other kernels (1, 4, 5) its count is not that of
+    the frames which leave the convolutions; this one is.
+
     Args:
         samples: clip length at 16 kHz.
         after_adapter: count what leaves the adapter, when the configuration has one.
@@ -58,6 +61,9 @@ def frame_mask(
     attention_mask: Tensor, frames: int, config: Data2VecAudioConfig, *, after_adapter: bool = False
 ) -> Tensor:
     """Which frames come from real samples.
+
+    A row too short for one frame has none. The reference, which looks for the last real frame, wraps around there and
+    takes all frames of such a row for real.
 
     Args:
         attention_mask: (batch, samples), 1 where real; padding on the right.

@@ -5,6 +5,8 @@ X-vectors: Snyder et al., ICASSP 2018. AM-softmax: Wang et al., arXiv 1801.05599
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,8 +14,9 @@ from torch.nn import functional as F
 from data2vec_core.audio.heads import LayerMixingModel
 from data2vec_core.audio.lengths import Length, convolved_length, frame_count
 from data2vec_core.config import Data2VecAudioConfig
+from data2vec_core.losses import require_class_ids
 from data2vec_core.outputs import XVectorOutput
-from data2vec_core.trace import Trace
+from data2vec_core.pretrained import Recording
 
 AM_SOFTMAX_SCALE = 30.0
 AM_SOFTMAX_MARGIN = 0.4
@@ -46,6 +49,7 @@ class AMSoftmaxLoss(nn.Module):
     def forward(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """(batch, dim) vectors and (batch,) class ids -> the mean loss"""
         labels = labels.flatten().long()
+        require_class_ids(labels, self.weight.shape[1], ignored=None)
         cosines = F.normalize(hidden, dim=1) @ F.normalize(self.weight, dim=0)  # (batch, classes)
         margins = AM_SOFTMAX_MARGIN * F.one_hot(labels, cosines.shape[1])
         return F.cross_entropy(AM_SOFTMAX_SCALE * (cosines - margins), labels)
@@ -66,7 +70,7 @@ class Data2VecAudioForXVector(LayerMixingModel):
         )
         self.feature_extractor = nn.Linear(2 * config.tdnn_dim[-1], config.xvector_output_dim)
         self.classifier = nn.Linear(config.xvector_output_dim, config.xvector_output_dim)
-        self.objective = AMSoftmaxLoss(config.xvector_output_dim, len(config.labels))
+        self.objective = AMSoftmaxLoss(config.xvector_output_dim, config.class_count)
         self.initialise()
 
     def initialise_module(self, module: nn.Module) -> None:
@@ -79,17 +83,22 @@ class Data2VecAudioForXVector(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        *,
-        trace: Trace | None = None,
+        **recording: Unpack[Recording],
     ) -> XVectorOutput:
-        """Embed every clip; `labels` is (batch,) speaker ids.
+        """Embed every clip.
+
+        Args:
+            input_values: (batch, samples), as `Data2VecAudioModel` takes them.
+            attention_mask: (batch, samples), 1 where real.
+            labels: (batch,) speaker ids.
+
+        Returns:
+            `embeddings` and `logits` (batch, x-vector dim) each, and the `loss`.
 
         Raises:
-            ValueError: the clips leave no frame after the time-delay layers.
+            ValueError: the clips leave no frame after the time-delay layers, or a label names no speaker.
         """
-        hidden, recorded = self.encode(input_values, attention_mask, output_attentions, output_hidden_states, trace)
+        hidden, recorded = self.encode(input_values, attention_mask, recording)
         hidden = self.projector(hidden)
         if self._frames_left(hidden.shape[1], exact=True) < 1:
             raise ValueError(f"{hidden.shape[1]} frames are too few for the time-delay layers of this model")

@@ -35,9 +35,9 @@ class ImageSegmenter(SeeingTask[Data2VecVisionForSemanticSegmentation]):
         model_name: str | None = None,
     ) -> None:
         super().__init__(model, processor, max_pixels=max_pixels, model_name=model_name)
-        if len(model.config.labels) > MAX_CLASSES:
+        if model.config.class_count > MAX_CLASSES:
             raise CheckpointError(
-                f"{self.model_name} has {len(model.config.labels)} classes, a mask can tell {MAX_CLASSES} apart"
+                f"{self.model_name} has {model.config.class_count} classes, a mask can tell {MAX_CLASSES} apart"
             )
 
     def __call__(self, image: ImageSource) -> Segmentation:

@@ -17,7 +17,7 @@ class Data2VecVisionForImageClassification(VisionPretrainedModel):
     def __init__(self, config: Data2VecVisionConfig) -> None:
         super().__init__(config)
         self.backbone = Data2VecVisionModel(config, add_pooling_layer=True)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels) if config.num_labels else nn.Identity()
+        self.classifier = nn.Linear(config.hidden_size, config.class_count) if config.class_count else nn.Identity()
         self.initialise()
 
     def forward(
@@ -51,6 +51,5 @@ class Data2VecVisionForImageClassification(VisionPretrainedModel):
         return LogitsOutput(
             loss=None if labels is None else classification_loss(logits, labels, self.config),
             logits=logits,
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
+            **encoded.recorded,
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data2vec_core.config import Data2VecVisionConfig
+from data2vec_core.losses import require_class_ids
 from data2vec_core.outputs import LogitsOutput
 from data2vec_core.trace import Trace
 from data2vec_core.vision.model import Data2VecVisionModel, VisionPretrainedModel
@@ -79,10 +80,11 @@ class Data2VecVisionForSemanticSegmentation(VisionPretrainedModel):
             auxiliary_level: (batch, dim, rows, columns), what the auxiliary head reads.
             labels: (batch, label height, label width) class ids.
         """
-        if self.config.num_labels == 1:
+        if self.config.class_count == 1:
             raise ValueError("labels: a loss needs at least two classes, num_labels is 1")
         if labels.dim() != 3 or len(labels) != len(logits):
             raise ValueError(f"labels: expected ({len(logits)}, height, width), got {tuple(labels.shape)}")
+        require_class_ids(labels, self.config.class_count, ignored=self.config.semantic_loss_ignore_index)
         loss = self._cross_entropy(logits, labels)
         if self.auxiliary_head is not None:
             auxiliary = self._cross_entropy(self.auxiliary_head(auxiliary_level), labels)

@@ -66,7 +66,7 @@ class UPerHead(nn.Module):
         self.lateral_convs = nn.ModuleList(ConvNormReLU(dim, dim, 1) for _ in range(3))
         self.fpn_convs = nn.ModuleList(ConvNormReLU(dim, dim, 3) for _ in range(3))
         self.fpn_bottleneck = ConvNormReLU(4 * dim, dim, 3)
-        self.classifier = nn.Conv2d(dim, _class_count(config), kernel_size=1)
+        self.classifier = nn.Conv2d(dim, config.class_count, kernel_size=1)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Levels, finest first -> (batch, classes, rows, columns) at the size of the first."""
@@ -104,7 +104,7 @@ class FCNHead(nn.Module):
             )
         self.convs = nn.ModuleList(ConvNormReLU(before, channels, 3) for before in widths[:-1])
         self.conv_cat = ConvNormReLU(dim + channels, channels, 3) if config.auxiliary_concat_input else None
-        self.classifier = nn.Conv2d(channels, _class_count(config), kernel_size=1)
+        self.classifier = nn.Conv2d(channels, config.class_count, kernel_size=1)
 
     def forward(self, level: Tensor) -> Tensor:
         """(batch, dim, rows, columns) -> (batch, classes, rows, columns)"""
@@ -114,8 +114,3 @@ class FCNHead(nn.Module):
         if self.conv_cat is not None:
             hidden = self.conv_cat(torch.cat([level, hidden], dim=1))
         return self.classifier(hidden)
-
-
-def _class_count(config: Data2VecVisionConfig) -> int:
-    assert config.num_labels is not None  # settled by the configuration
-    return config.num_labels

@@ -40,3 +40,19 @@ def test_frame_mask() -> None:
     mask = frame_mask(attention_mask, frames, TINY)
     assert mask.sum(dim=1).tolist() == [frames, frame_count(300, TINY), 0, 0]
     assert bool((mask.long().diff(dim=1) <= 0).all()), "real frames come first"
+
+
+def test_a_row_too_short_for_a_frame_has_no_real_frame() -> None:
+    """Named exception: the reference marks the frame before the first, which wraps around to the last, and so takes
+    every frame of such a row for real."""
+    attention_mask = (torch.arange(800) < torch.tensor([[800], [399]])).long()
+    assert frame_mask(attention_mask, 2, BASE).tolist() == [[True, True], [False, False]]
+
+
+@pytest.mark.parametrize(("kernel", "frames"), [(1, 26), (3, 25), (4, 24)])
+def test_frames_after_adapters_of_other_kernels(kernel: int, frames: int) -> None:
+    """Named exception: the reference counts 25 frames whatever the kernel, and so miscounts those other than 3."""
+    config = BASE.replace(add_adapter=True, num_adapter_layers=1, adapter_kernel_size=kernel)
+    assert frame_count(16000, config, after_adapter=True) == frames
+    convolution = torch.nn.Conv1d(1, 1, kernel, stride=config.adapter_stride, padding=ADAPTER_PADDING)
+    assert convolution(torch.zeros(1, 1, 49)).shape[-1] == frames

@@ -205,9 +205,42 @@ def test_each_dropout_acts_in_training_only(field: str) -> None:
     assert torch.equal(model(**values).logits, model(**values).logits)
 
 
+def test_one_class_is_no_regression_unless_the_configuration_says_so() -> None:
+    """As in the reference, whose speech head knows nothing but cross-entropy."""
+    model = Data2VecAudioForSequenceClassification(TINY.replace(num_labels=1)).eval()
+    assert model(**two_clips(padded=False), labels=torch.tensor([0, 0])).loss.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.zeros(2, 0, dtype=torch.long), r"labels must be \(2, characters\), at least one, got shape \(2, 0\)"),
+        (torch.tensor([3, 4]), r"got shape \(2,\)"),
+        (torch.tensor([[3, 4]]), r"got shape \(1, 2\)"),
+        (torch.tensor([[3], [32]]), "below vocab_size=32, got 32"),
+    ],
+)
+def test_labels_that_are_no_transcripts(labels: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Data2VecAudioForCTC(TINY)(**two_clips(padded=False), labels=labels)
+
+
+def test_the_blank_has_to_be_in_the_vocabulary() -> None:
+    model = Data2VecAudioForCTC(TINY.replace(pad_token_id=40)).eval()
+    with pytest.raises(ValueError, match="pad_token_id=40 is the blank, and has to be below vocab_size=32"):
+        model(**two_clips(padded=False), labels=torch.tensor([[3], [4]]))
+
+
+@pytest.mark.parametrize("head", [Data2VecAudioForSequenceClassification, Data2VecAudioForXVector])
+def test_labels_that_name_no_class(head: Any) -> None:
+    with pytest.raises(ValueError, match=r"labels: expected ids from 0 to 2 \(num_labels=3\).*got 0 to 3"):
+        head(CONFIG)(**two_clips(padded=False), labels=torch.tensor([0, 3]))
+
+
 def test_regression() -> None:
     """The reference's speech head knows cross-entropy only; the other problem types are those of its text heads."""
-    model = Data2VecAudioForSequenceClassification(TINY.replace(num_labels=1)).eval()
+    config = TINY.replace(num_labels=1, problem_type="regression")
+    model = Data2VecAudioForSequenceClassification(config).eval()
     targets = torch.tensor([0.3, -1.2])
     result = model(**two_clips(padded=False), labels=targets)
     torch.testing.assert_close(result.loss, (result.logits[:, 0] - targets).square().mean())
