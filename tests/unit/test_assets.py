@@ -72,3 +72,36 @@ def test_nothing_is_too_large_to_carry_around() -> None:
     sizes = {path.relative_to(ASSETS).as_posix(): path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()}
     assert {name: size for name, size in sizes.items() if size >= 10 * MEGABYTE} == {}
     assert sum(sizes.values()) < 120 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "least"),
+    [
+        ("an4", "word error rate", None),
+        ("commands", "accuracy", 0.70),
+        ("sst2", "accuracy", 0.75),
+        ("objects", "accuracy", 0.65),
+        ("pets3", "mean IoU", 0.50),
+    ],
+)
+def test_the_first_models_are_all_there_and_good_enough(name: str, metric: str, least: float | None) -> None:
+    cards = {model.name: model.card for model in bundled_models()}
+    value = cards[name].metric(metric, "test")
+    assert value is not None
+    assert value <= 0.5 if least is None else value >= least  # an error rate has a ceiling, a score a floor
+
+
+@pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "audio" and "audio-classification" in r["tasks"]])
+def test_command_examples_are_heard_rightly(record: dict[str, Any]) -> None:
+    from data2vec_core.tasks.audio_classification import AudioClassifier
+
+    labels = AudioClassifier.from_pretrained("commands")(EXAMPLES / record["file"]).labels
+    assert labels[0].label == record["label"]
+
+
+@pytest.mark.parametrize("record", [r for r in INDEX if "image-classification" in r["tasks"]])
+def test_object_examples_are_named_rightly(record: dict[str, Any]) -> None:
+    from data2vec_core.tasks.image_classification import ImageClassifier
+
+    labels = ImageClassifier.from_pretrained("objects")(EXAMPLES / record["file"]).labels
+    assert labels[0].label == record["label"]
