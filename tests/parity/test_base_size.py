@@ -129,6 +129,7 @@ def assert_same_class(
         assert_same_gradients(ours, reference, invariant=invariant)
         for model in models:
             model.zero_grad()
+            model.float()
 
 
 def sent_back(result: Any) -> Tensor:
@@ -151,13 +152,19 @@ CLIP_LABELS: dict[str, Tensor] = {
 
 @pytest.mark.parametrize("task", ["Model", *CLIP_LABELS])
 def test_audio(task: str, audio_folder: Path) -> None:
-    """One second of sound; then a batch of it and of 0.6 seconds."""
+    """One second of sound; then a batch of it and of 0.6 seconds.
+
+    Named exception: gradients of the x-vector in float64. Its time-delay layers end in ReLUs; where rounding turns one
+    near 0 over, which depends on the number of threads, float32 gradients differ by up to 3e-4. Otherwise they differ
+    by 1e-5, and in float64 by 1e-12.
+    """
     attention_mask = (torch.arange(16000) < torch.tensor([[16000], [9600]])).long()
     batch = {"input_values": torch.randn(2, 16000) * attention_mask, "attention_mask": attention_mask}
     if task != "Model":
         batch["labels"] = CLIP_LABELS[task]
     single = {key: value[:1] for key, value in batch.items() if key != "attention_mask"}
-    assert_same_class(f"Data2VecAudio{task}", AUDIO, audio_folder, single, batch)
+    precision = torch.float64 if task == "ForXVector" else torch.float32
+    assert_same_class(f"Data2VecAudio{task}", AUDIO, audio_folder, single, batch, gradients_in=precision)
 
 
 TEXT_LABELS: dict[str, dict[str, Tensor]] = {
