@@ -12,13 +12,15 @@ from data2vec_core import Data2VecAudioForSequenceClassification
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
+from data2vec_core.processing.audio_io import MODEL_RATE
 from recipes.packs import read_clips
 from recipes.sound import add_noise, change_speed, fit_length, shift
 from recipes.training import Plan
 
 #: In the order of the data pack's description.
 LABELS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "_unknown_", "_silence_")
-SECOND = 16_000
+SECOND = MODEL_RATE
+"""In samples: how long every clip of the pack is."""
 
 
 class Commands:

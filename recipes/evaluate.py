@@ -13,13 +13,14 @@ from pathlib import Path
 
 from data2vec_core.checkpoints.bundled import bundled_models
 from data2vec_core.checkpoints.card import Card, Metric
+from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.tasks.audio_classification import AudioClassifier
 from data2vec_core.tasks.image_classification import ImageClassifier
 from data2vec_core.tasks.image_segmentation import ImageSegmenter
 from data2vec_core.tasks.text_classification import TextClassifier
 from data2vec_core.tasks.transcription import Transcriber
 from recipes.metrics import IntersectionOverUnion, mean_class_accuracy, word_errors
-from recipes.packs import SAMPLE_RATE, Split, add_data_option, read_clips, read_pictures, read_records
+from recipes.packs import Split, add_data_option, read_clips, read_pictures, read_records
 
 ModelSource = str | Path
 TOLERANCE = 0.005
@@ -32,7 +33,7 @@ def an4(model: ModelSource, data: Path, split: Split) -> list[Metric]:
     errors = words = wrong_sentences = 0
     clips = read_clips(data, "an4", split)
     for clip in clips:
-        heard = transcribe(clip.samples, sampling_rate=SAMPLE_RATE).text
+        heard = transcribe(clip.samples, sampling_rate=MODEL_RATE).text
         wrong, said = word_errors(heard, clip.record["text"])
         errors, words, wrong_sentences = errors + wrong, words + said, wrong_sentences + (wrong > 0)
     return [
@@ -45,7 +46,7 @@ def commands(model: ModelSource, data: Path, split: Split) -> list[Metric]:
     """Accuracy over the twelve classes."""
     classify = AudioClassifier.from_pretrained(model)
     clips = read_clips(data, "speech_commands", split)
-    predicted = [classify(clip.samples, sampling_rate=SAMPLE_RATE).labels[0].label for clip in clips]
+    predicted = [classify(clip.samples, sampling_rate=MODEL_RATE).labels[0].label for clip in clips]
     return _accuracies(predicted, [clip.record["label"] for clip in clips], split)
 
 

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from data2vec_core.processing.audio_io import MODEL_RATE
+
 Split = Literal["train", "valid", "test"]
-SAMPLE_RATE = 16_000
 DATA_VARIABLE = "DATA2VEC_DATA"
 """Environment variable that names the folder of the packs."""
 
@@ -91,8 +92,8 @@ def read_clips(folder: Path, pack: str, split: Split) -> list[Clip]:
     for record in read_records(folder, pack, split):
         if record["file"] not in recordings:
             samples, rate = soundfile.read(folder / record["file"], dtype="float32")
-            if rate != SAMPLE_RATE or samples.ndim != 1:
-                raise ValueError(f"{record['file']}: expected mono at {SAMPLE_RATE} Hz, got {rate} Hz")
+            if rate != MODEL_RATE or samples.ndim != 1:
+                raise ValueError(f"{record['file']}: expected mono at {MODEL_RATE} Hz, got {rate} Hz")
             recordings[record["file"]] = samples.clip(-1, 1)  # lossy coding overshoots a little
         start = record["start"]
         clips.append(Clip(recordings[record["file"]][start : start + record["num_samples"]], record))
