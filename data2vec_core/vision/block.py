@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data2vec_core.config import Data2VecVisionConfig
 from data2vec_core.transformer import Attention, Block, BlockStack
-from data2vec_core.vision.relative_position import RelativePositionBias
+from data2vec_core.vision.relative_position import RelativePositionBias, visible_pairs
 
 
 class VisionBlock(Block):
@@ -36,11 +36,23 @@ class VisionBlock(Block):
         self.relative_position_bias = _bias(config) if config.use_relative_position_bias else None
 
     def forward(  # type: ignore[override]  # vision alone has a grid
-        self, hidden: Tensor, *, grid: tuple[int, int], bias: Tensor | None = None, **inputs: Any
+        self,
+        hidden: Tensor,
+        *,
+        grid: tuple[int, int],
+        pairs: Tensor | None = None,
+        bias: Tensor | None = None,
+        **inputs: Any,
     ) -> Tensor:
-        """(batch, 1 + patches, dim) -> the same; `bias` is the one that all blocks share, `grid` (rows, columns)."""
+        """(batch, 1 + patches, dim) -> the same.
+
+        Args:
+            grid: (rows, columns) of patches.
+            pairs: which places of the grid `hidden` holds, see `RelativePositionBias`; all when None.
+            bias: the one that all blocks share.
+        """
         if self.relative_position_bias is not None:
-            own = self.relative_position_bias(grid)
+            own = self.relative_position_bias(grid, pairs)
             bias = own if bias is None else bias + own
         return super().forward(hidden, bias=bias, **inputs)
 
@@ -54,11 +66,21 @@ class VisionEncoder(BlockStack):
         self.relative_position_bias = _bias(config) if config.use_shared_relative_position_bias else None
 
     def states(  # type: ignore[override]
-        self, hidden: Tensor, *, grid: tuple[int, int], **inputs: Any
+        self, hidden: Tensor, *, grid: tuple[int, int], visible: Tensor | None = None, **inputs: Any
     ) -> Iterator[Tensor]:
-        """Hidden states 0 to L of a grid (rows, columns) of patches, one after another: (batch, 1 + patches, dim)."""
-        bias = None if self.relative_position_bias is None else self.relative_position_bias(grid)
-        return super().states(hidden, grid=grid, bias=bias, **inputs)
+        """Run the blocks one after another.
+
+        Args:
+            hidden: (batch, 1 + patches, dim), or of the visible patches alone.
+            grid: (rows, columns) of all patches.
+            visible: (batch, visible) int64, which patches of the grid `hidden` holds; all when None.
+
+        Yields:
+            Hidden states 0 to L, of the shape of `hidden`.
+        """
+        pairs = None if visible is None else visible_pairs(grid, visible)
+        bias = None if self.relative_position_bias is None else self.relative_position_bias(grid, pairs)
+        return super().states(hidden, grid=grid, pairs=pairs, bias=bias, **inputs)
 
 
 def drop_path_rates(last: float, layers: int) -> list[float]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data2vec_core.config import Data2VecVisionConfig
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A batch of images on the way into the encoder."""
+
+    projected: Tensor
+    """(batch, patches, dim), in row-major order: before mask, positions and dropout."""
+    grid: tuple[int, int]
+    """(rows, columns) that the patches form."""
 
 
 class VisionEmbeddings(nn.Module):
@@ -41,16 +53,39 @@ class VisionEmbeddings(nn.Module):
         Raises:
             ValueError: images or mask of a wrong shape, or a mask for a model without a mask token.
         """
+        patches = self.project(pixel_values)
+        return self.place(patches, bool_masked_pos), patches.grid
+
+    def project(self, pixel_values: Tensor) -> Patches:
+        """The first half of `forward`: pixels to patches."""
         self._check_pixels(pixel_values)
-        patches = self.patch_projection(pixel_values.to(self.patch_projection.weight.dtype))
-        grid = (patches.shape[2], patches.shape[3])
-        hidden = patches.flatten(2).transpose(1, 2)  # (batch, patches, dim)
+        projected = self.patch_projection(pixel_values.to(self.patch_projection.weight.dtype))
+        return Patches(projected.flatten(2).transpose(1, 2), (projected.shape[2], projected.shape[3]))
+
+    def place(self, patches: Patches, bool_masked_pos: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
+        """The second half of `forward`: patches to the transformer's input.
+
+        Args:
+            visible: (batch, visible) int64, numbers of the patches to go on with, the others being left out; all when
+                None.
+
+        Returns:
+            (batch, 1 + patches, dim), or (batch, 1 + visible, dim).
+
+        Raises:
+            ValueError: a mask or a choice of patches of a wrong shape or range, or a mask for a model without a mask
+                token.
+        """
+        hidden = patches.projected
+        of_class: Tensor = self.cls_token
         if bool_masked_pos is not None:
             hidden = self._mask(hidden, bool_masked_pos)
-        hidden = torch.cat([self.cls_token.expand(hidden.shape[0], -1, -1), hidden], dim=1)
         if self.position_embeddings is not None:
-            hidden = hidden + self.positions(grid)
-        return self.dropout(hidden), grid
+            positions = self.positions(patches.grid)
+            hidden, of_class = hidden + positions[:, 1:], of_class + positions[:, :1]
+        if visible is not None:
+            hidden = _choose(hidden, visible)
+        return self.dropout(torch.cat([of_class.expand(hidden.shape[0], -1, -1), hidden], dim=1))
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """(1, 1 + patches, dim): the position table, resized by bicubic interpolation when the grid is another one.
@@ -83,3 +118,18 @@ class VisionEmbeddings(nn.Module):
             raise ValueError(f"pixel_values: expected (batch, {self.channels}, height, width), got {shape}")
         if shape[2] < self.patch_size[0] or shape[3] < self.patch_size[1]:
             raise ValueError(f"pixel_values: {shape[2:]} pixels hold no patch of {self.patch_size}")
+
+
+def _choose(hidden: Tensor, visible: Tensor) -> Tensor:
+    """(batch, patches, dim) -> (batch, visible, dim)"""
+    batch, patches, dim = hidden.shape
+    if visible.dim() != 2 or visible.shape[0] != batch or visible.shape[1] < 1 or visible.dtype != torch.int64:
+        raise ValueError(
+            f"visible: expected ({batch}, visible) int64, at least one of each image, "
+            f"got {tuple(visible.shape)} {visible.dtype}"
+        )
+    if visible.min() < 0 or visible.max() >= patches:
+        raise ValueError(
+            f"visible: the patches are numbered 0 to {patches - 1}, got {visible.min()} to {visible.max()}"
+        )
+    return hidden.gather(1, visible.unsqueeze(-1).expand(-1, -1, dim))

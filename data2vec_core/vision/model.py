@@ -15,7 +15,7 @@ from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.trace import Trace
 from data2vec_core.transformer import Block
 from data2vec_core.vision.block import VisionEncoder
-from data2vec_core.vision.embeddings import VisionEmbeddings
+from data2vec_core.vision.embeddings import Patches, VisionEmbeddings
 from data2vec_core.vision.relative_position import RelativePositionBias
 
 
@@ -94,6 +94,7 @@ class Data2VecVisionModel(VisionPretrainedModel):
         output_hidden_states: bool | None = None,
         interpolate_pos_encoding: bool = False,  # noqa: ARG002
         *,
+        visible: Tensor | None = None,
         trace: Trace | None = None,
     ) -> VisionModelOutput:
         """Encode images of any size of at least one patch.
@@ -104,20 +105,34 @@ class Data2VecVisionModel(VisionPretrainedModel):
             output_attentions, output_hidden_states: put them into the result; by the configuration when None.
             interpolate_pos_encoding: accepted for callers of the reference, where it changes nothing either: positions
                 always follow the image's grid.
+            visible: (batch, visible) int64, numbers of the patches to encode, each at its place of the image, the
+                others being left out as if they were not there (data2vec.md 5.6); all when None.
             trace: what to record or replace. Layer 0 is the input of the first block.
 
         Returns:
-            `last_hidden_state` (batch, 1 + patches, dim), after the exit norm where there is one (`hidden_states` are
-            before it); `pooler_output` (batch, dim) of a model with a pooler.
+            `last_hidden_state` (batch, 1 + patches, dim), or (batch, 1 + visible, dim) in the order of `visible`, after
+            the exit norm where there is one (`hidden_states` are before it); `pooler_output` (batch, dim) of a model
+            with a pooler.
 
         Raises:
-            ValueError: images or mask of a wrong shape, or a mask for a model without a mask token.
+            ValueError: images, mask or choice of patches of a wrong shape or range, or a mask for a model without a
+                mask token.
         """
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
-        hidden, grid = self.embeddings(pixel_values, bool_masked_pos)
-        hidden = self.layernorm(self.encoder.run(hidden, grid=grid, trace=trace))
+        hidden = self.encode(self.embeddings.project(pixel_values), bool_masked_pos, visible, trace)
         return VisionModelOutput(
             last_hidden_state=hidden,
             pooler_output=None if self.pooler is None else self.pooler(hidden),
             **self._recorded(trace, output_hidden_states, output_attentions),
         )
+
+    def encode(
+        self,
+        patches: Patches,
+        is_masked: Tensor | None = None,
+        visible: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> Tensor:
+        """What `forward` does after `embeddings.project`; takes, returns and raises the same."""
+        hidden = self.embeddings.place(patches, is_masked, visible)
+        return self.layernorm(self.encoder.run(hidden, grid=patches.grid, visible=visible, trace=trace))

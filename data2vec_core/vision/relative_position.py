@@ -45,6 +45,19 @@ def relative_position_index(rows: int, columns: int) -> Tensor:
     return index
 
 
+def visible_pairs(grid: tuple[int, int], visible: Tensor) -> Tensor:
+    """The part of `relative_position_index` between the class token and some patches, others for every item.
+
+    Args:
+        visible: (batch, visible) int64, numbers of the patches in row-major order.
+
+    Returns:
+        (batch, 1 + visible, 1 + visible) int32.
+    """
+    position = F.pad(visible + 1, (1, 0))  # the class token is position 0
+    return relative_position_index(*grid).to(visible.device)[position[:, :, None], position[:, None, :]]
+
+
 class RelativePositionBias(nn.Module):
     """The table of one layer, or of all layers, and the bias that it gives to a grid of patches.
 
@@ -61,12 +74,20 @@ class RelativePositionBias(nn.Module):
         rows, columns = 2 * window[0] - 1, 2 * window[1] - 1
         self.layout = (rows, columns) if true_layout else (columns, rows)
 
-    def forward(self, grid: tuple[int, int]) -> Tensor:
-        """(1, heads, 1 + patches, 1 + patches): what to add to the scores of an image of `grid` (rows, columns)."""
-        index = relative_position_index(*grid).to(self.table.device)
+    def forward(self, grid: tuple[int, int], pairs: Tensor | None = None) -> Tensor:
+        """What to add to the scores of images of `grid` (rows, columns) patches.
+
+        Args:
+            pairs: (batch, query, key), the table rows of those positions that are there (`visible_pairs`); all when
+                None.
+
+        Returns:
+            (batch, heads, query, key), or (1, heads, 1 + patches, 1 + patches).
+        """
+        index = relative_position_index(*grid).to(self.table.device)[None] if pairs is None else pairs
         # Heads first: selecting columns of a small table is several times faster than permuting what rows would give.
         by_head = self._resized(grid).t().contiguous()  # (heads, distances + 3)
-        return by_head.index_select(1, index.flatten()).unflatten(1, index.shape).unsqueeze(0)
+        return by_head.index_select(1, index.flatten()).unflatten(1, index.shape).transpose(0, 1)
 
     def _resized(self, grid: tuple[int, int]) -> Tensor:
         """The table for another grid: distances resized bilinearly, the class token's rows kept."""
