@@ -11,7 +11,7 @@ from torch import Tensor
 from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
-from data2vec_core.pretraining.masking import BertTokens, FrameSpans, Masking, PatchBlocks
+from data2vec_core.pretraining.masking import BertTokens, FrameSpans, Masking, PatchBlocks, mask_generators
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.model import Data2VecPretraining
@@ -84,6 +84,6 @@ def tiny_batch(modality: str, seed: int = 0, size: int = 3) -> dict[str, Tensor]
     return {"input_ids": torch.where(is_real.bool(), ids, 1), "attention_mask": is_real}
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    """A generator of masks."""
-    return torch.Generator().manual_seed(seed)
+def seeded(seed: int = 0, rows: int = 3) -> list[torch.Generator]:
+    """Generators of masks, one for each row."""
+    return mask_generators(seed, 0, range(rows))

@@ -19,6 +19,7 @@ from torch import nn
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import LOG_FILE, STATE_FILE, replacing
 from data2vec_core.checkpoints.writing import write_state
+from data2vec_core.pretraining.masking import mask_generators
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.objective import Moments
 from data2vec_core.pretraining.plan import Plan
@@ -148,12 +149,14 @@ class _Run:
         targets = predictions = None
         for index in range(self.step * plan.accumulate, (self.step + 1) * plan.accumulate):
             batch = {name: tensor.to(self.device) for name, tensor in batches(index).items()}
+            rows = len(next(iter(batch.values())))
+            generators = mask_generators(plan.seed, index, range(rows))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.bf16 and self.device.type == "cuda"):
-                output = self.model(batch, torch.Generator().manual_seed((plan.seed << 32) + index))
+                output = self.model(batch, generators)
             output.total.backward()
             total += output.total.item()
             count += output.count
-            items += len(next(iter(batch.values())))
+            items += rows
             of_targets, of_predictions = Moments.of(output.targets), Moments.of(output.predictions)
             targets = of_targets if targets is None else targets + of_targets
             predictions = of_predictions if predictions is None else predictions + of_predictions

@@ -1,14 +1,17 @@
-"""What the student does not see: masks for speech, text and pictures as pure functions of a generator.
+"""What the student does not see: masks for speech, text and pictures as pure functions of generators.
 
 Speech hides spans of frames, text single tokens or short spans of them, pictures blocks of patches (data2vec.md 5.1 to
-5.5). Every mask is drawn on the CPU from a CPU generator, so that it is the same whatever the model runs on.
+5.5). Every row of a batch is drawn from a CPU generator of its own and from nothing else: its mask is the same on
+whatever the model runs, however the batch is padded, and whichever process has the row.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,8 +32,26 @@ class MaskedTokens(Mask):
     """(batch, tokens) int64, with `<mask>` or another token at chosen places."""
 
 
+def mask_generators(seed: int, batch: int, places: Iterable[int], number: int = 0) -> list[torch.Generator]:
+    """The generators of the masks of a batch, one for each row.
+
+    Args:
+        seed: of the run, at least 0.
+        batch: its number, counted over the run.
+        places: of the rows in the whole batch, of which a process may have a share.
+        number: which mask of the row it is, when a row gets several.
+    """
+    generators = []
+    for place in places:
+        # PyTorch's CPU generator starts from the low 32 bits alone, so that numbers merely added or shifted together
+        # would give related streams, or the same.
+        (mixed,) = np.random.SeedSequence((seed, batch, place, number)).generate_state(1, np.uint64)
+        generators.append(torch.Generator().manual_seed(int(mixed)))
+    return generators
+
+
 class Masking:
-    """Base of the settings of a masking; calling them draws a mask."""
+    """Base of the settings of a masking; calling them draws a mask, each row from its own generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +75,28 @@ class FrameSpans(Masking):
         _require_share(self, "probability")
         _require_positive(self, "span", "min_spans")
 
-    def __call__(self, lengths: Tensor, size: int, generator: torch.Generator) -> Mask:
+    def __call__(
+        self,
+        lengths: Tensor,
+        size: int,
+        generators: Sequence[torch.Generator],
+        fewest_of_all: Callable[[int], int] = int,
+    ) -> Mask:
         """Draw.
 
         Args:
             lengths: (batch,) real frames of each row.
             size: frames of the padded batch; the mask is (batch, size), and never hides padding.
+            generators: one for each row.
+            fewest_of_all: where the rows are a share of a batch: from how many frames the row hides that hides fewest
+                of these, to the same of all.
 
         Raises:
-            ValueError: a row has no frame to show beside one span.
+            ValueError: a row has no frame to show beside one span, or there are not as many generators as rows.
         """
+        _require_one_each(generators, len(lengths))
         is_masked = torch.zeros(len(lengths), size, dtype=torch.bool)
-        for row, length in zip(is_masked, lengths.tolist(), strict=True):
+        for row, length, generator in zip(is_masked, lengths.tolist(), generators, strict=True):
             starts = length - self.span  # one less than fit, as in the original code: a row's last frame always shows
             if starts < 1:
                 raise ValueError(
@@ -74,15 +105,23 @@ class FrameSpans(Masking):
             count = max(_round_at_random(self.probability * length / self.span, generator), self.min_spans)
             chosen = torch.randperm(starts, generator=generator)[:count]
             row[(chosen[:, None] + torch.arange(self.span)).flatten()] = True
-        return Mask(trim_to_equal_counts(is_masked, generator) if self.equal_counts else is_masked)
+        if not self.equal_counts:
+            return Mask(is_masked)
+        return Mask(trim(is_masked, fewest_of_all(int(is_masked.sum(dim=1).min())), generators))
 
 
-def trim_to_equal_counts(is_masked: Tensor, generator: torch.Generator) -> Tensor:
-    """Uncover positions at random until every row of (batch, positions) hides as many as the row that hides fewest."""
-    fewest = int(is_masked.sum(dim=1).min())
-    # Hidden positions draw a number in [0, 1), the others get 2: the smallest `fewest` of each row stay hidden.
-    order = torch.where(is_masked, torch.rand(is_masked.shape, generator=generator), 2.0).argsort(dim=1)
-    return torch.zeros_like(is_masked).scatter_(1, order[:, :fewest], True)
+def trim(is_masked: Tensor, count: int, generators: Sequence[torch.Generator]) -> Tensor:
+    """Uncover positions at random until every row of (batch, positions) hides `count`, which none hides fewer than."""
+    order = uniform_at(is_masked, generators).argsort(dim=1, stable=True)
+    return torch.zeros_like(is_masked).scatter_(1, order[:, :count], True)
+
+
+def uniform_at(where: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Numbers in [0, 1) where (batch, positions) is True, each row's drawn from its own generator, and 2 elsewhere:
+    sorted, the places that are not meant come last."""
+    counts = where.sum(dim=1).tolist()
+    drawn = [torch.rand(count, generator=own) for count, own in zip(counts, generators, strict=True)]
+    return torch.full(where.shape, 2.0).masked_scatter_(where, torch.cat(drawn))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +144,17 @@ class TokenMasking(Masking):
         """(batch, tokens), False for special tokens and padding."""
         return ~torch.isin(input_ids, torch.tensor((*self.special_ids, self.mask_id)))
 
-    def __call__(self, input_ids: Tensor, generator: torch.Generator) -> MaskedTokens:
-        """Mask (batch, tokens) of ids on the CPU."""
+    def __call__(self, input_ids: Tensor, generators: Sequence[torch.Generator]) -> MaskedTokens:
+        """Mask (batch, tokens) of ids on the CPU, with one generator for each row.
+
+        Raises:
+            ValueError: there are not as many generators as rows.
+        """
+        _require_one_each(generators, len(input_ids))
+        return self.draw(input_ids, generators)
+
+    def draw(self, input_ids: Tensor, generators: Sequence[torch.Generator]) -> MaskedTokens:
+        """What calling does."""
         raise NotImplementedError
 
 
@@ -129,20 +177,20 @@ class BertTokens(TokenMasking):
         if self.random_share + self.keep_share > 1:
             raise ValueError(f"random_share={self.random_share} and keep_share={self.keep_share} add up to more than 1")
 
-    def __call__(self, input_ids: Tensor, generator: torch.Generator) -> MaskedTokens:
+    def draw(self, input_ids: Tensor, generators: Sequence[torch.Generator]) -> MaskedTokens:
         is_ordinary = self.is_ordinary(input_ids)
         wanted = (self.probability * is_ordinary.sum(dim=1)).round().long().clamp(min=1)
-        order = torch.where(is_ordinary, torch.rand(input_ids.shape, generator=generator), 2.0)
-        rank = order.argsort(dim=1).argsort(dim=1)  # (batch, tokens), 0 for the smallest draw of a row
+        order = uniform_at(is_ordinary, generators).argsort(dim=1, stable=True)
+        rank = order.argsort(dim=1)  # (batch, tokens), 0 for the smallest draw of a row
         is_chosen = (rank < wanted[:, None]) & is_ordinary
 
-        kind = torch.rand(input_ids.shape, generator=generator)
-        is_random = is_chosen & (kind < self.random_share)
+        kind = uniform_at(is_chosen, generators)
+        is_random = kind < self.random_share
         is_hidden = is_chosen & (kind >= self.random_share + self.keep_share)
         vocabulary = torch.arange(self.vocab_size)
         ordinary = vocabulary[self.is_ordinary(vocabulary)]
-        others = ordinary[torch.randint(len(ordinary), input_ids.shape, generator=generator)]
-        seen = torch.where(is_hidden, self.mask_id, torch.where(is_random, others, input_ids))
+        others = (uniform_at(is_random, generators)[is_random] * len(ordinary)).long()
+        seen = torch.where(is_hidden, self.mask_id, input_ids).masked_scatter_(is_random, ordinary[others])
         return MaskedTokens(is_chosen, seen)
 
 
@@ -161,9 +209,9 @@ class TokenSpans(TokenMasking):
         super().__post_init__()
         _require_positive(self, "span")
 
-    def __call__(self, input_ids: Tensor, generator: torch.Generator) -> MaskedTokens:
+    def draw(self, input_ids: Tensor, generators: Sequence[torch.Generator]) -> MaskedTokens:
         is_masked = torch.zeros_like(input_ids, dtype=torch.bool)
-        for row, is_ordinary in zip(is_masked, self.is_ordinary(input_ids), strict=True):
+        for row, is_ordinary, generator in zip(is_masked, self.is_ordinary(input_ids), generators, strict=True):
             places = is_ordinary.nonzero().flatten()  # (n,)
             count = _round_at_random(self.probability * len(places) / self.span, generator)
             starts = torch.randperm(len(places), generator=generator)[:count]
@@ -197,11 +245,16 @@ class PatchBlocks(Masking):
         """Patches to hide of so many, at least 1."""
         return max(round(self.share * patches), 1)
 
-    def __call__(self, batch: int, grid: tuple[int, int], generator: torch.Generator) -> Mask:
-        """Draw for `batch` pictures of `grid` (rows, columns) patches: (batch, rows * columns), at least one each."""
+    def __call__(self, batch: int, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Mask:
+        """Draw for `batch` pictures of `grid` (rows, columns) patches: (batch, rows * columns), at least one each.
+
+        Raises:
+            ValueError: there are not as many generators as pictures.
+        """
+        _require_one_each(generators, batch)
         rows, columns = grid
         masks = torch.zeros(batch, rows, columns, dtype=torch.bool)
-        for mask in masks:
+        for mask, generator in zip(masks, generators, strict=True):
             left = self.target(rows * columns)
             while left > 0 and (added := self._add_block(mask, left, generator)):
                 left -= added
@@ -236,6 +289,11 @@ class PatchBlocks(Masking):
 def _round_at_random(number: float, generator: torch.Generator) -> int:
     """Down or up, so that the mean is right."""
     return int(number + torch.rand((), generator=generator).item())
+
+
+def _require_one_each(generators: Sequence[torch.Generator], rows: int) -> None:
+    if len(generators) != rows:
+        raise ValueError(f"generators: one for each of the {rows} rows, got {len(generators)}")
 
 
 def _require_share(settings: object, *names: str) -> None:

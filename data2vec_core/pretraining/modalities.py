@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,10 +37,12 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
     def prepare(self, batch: Batch) -> Frames:
         return self.student.frames(batch["input_values"], batch.get("attention_mask"))
 
-    def draw(self, inputs: Frames, generator: torch.Generator) -> Mask:
+    def draw(
+        self, inputs: Frames, generators: Sequence[torch.Generator], fewest_of_all: Callable[[int], int] = int
+    ) -> Mask:
         batch, size = inputs.projected.shape[:2]
         lengths = torch.full((batch,), size) if inputs.is_real is None else inputs.is_real.sum(dim=1)
-        return self.masking(lengths, size, generator)
+        return self.masking(lengths, size, generators, fewest_of_all)
 
     def teach(self, inputs: Frames, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()
@@ -81,8 +84,13 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         ids, is_real = batch["input_ids"], batch.get("attention_mask")
         return Tokens(ids, (ids != self.student.config.pad_token_id) if is_real is None else is_real.bool())
 
-    def draw(self, inputs: Tokens, generator: torch.Generator) -> MaskedTokens:
-        return self.masking(inputs.input_ids.cpu(), generator)
+    def draw(
+        self,
+        inputs: Tokens,
+        generators: Sequence[torch.Generator],
+        fewest_of_all: Callable[[int], int] = int,  # noqa: ARG002
+    ) -> MaskedTokens:
+        return self.masking(inputs.input_ids.cpu(), generators)
 
     def teach(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
         ids, is_real = inputs.input_ids, inputs.is_real
@@ -119,10 +127,15 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
     def prepare(self, batch: Batch) -> Tensor:
         return batch["pixel_values"]
 
-    def draw(self, inputs: Tensor, generator: torch.Generator) -> Mask:
+    def draw(
+        self,
+        inputs: Tensor,
+        generators: Sequence[torch.Generator],
+        fewest_of_all: Callable[[int], int] = int,  # noqa: ARG002
+    ) -> Mask:
         patch = self.student.embeddings.patch_size
         grid = (inputs.shape[2] // patch[0], inputs.shape[3] // patch[1])
-        return self.masking(len(inputs), grid, generator)
+        return self.masking(len(inputs), grid, generators)
 
     def teach(self, inputs: Tensor, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()

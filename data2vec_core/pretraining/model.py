@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -87,23 +87,30 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         self.train()
 
     def forward(
-        self, batch: Batch, generator: torch.Generator | None = None, mask: SomeMask | None = None
+        self,
+        batch: Batch,
+        generators: Sequence[torch.Generator] | None = None,
+        mask: SomeMask | None = None,
+        *,
+        fewest_of_all: Callable[[int], int] = int,
     ) -> PretrainingOutput:
         """One pass of teacher and student.
 
         Args:
             batch: the modality's input; see `Batch`.
-            generator: of the mask, on the CPU.
-            mask: instead of a generator, the mask itself.
+            generators: of the mask, on the CPU, one for each row.
+            mask: instead of generators, the mask itself.
+            fewest_of_all: see `FrameSpans`; of use to speech alone.
 
         Raises:
-            ValueError: neither or both of `generator` and `mask`, or an input that the model refuses.
+            ValueError: neither or both of `generators` and `mask`, not as many generators as rows, or an input that the
+                model refuses.
         """
         inputs = self.prepare(batch)
-        if mask is None and generator is not None:
-            mask = self.draw(inputs, generator)
-        elif mask is None or generator is not None:
-            raise ValueError("give exactly one of generator and mask")
+        if mask is None and generators is not None:
+            mask = self.draw(inputs, generators, fewest_of_all)
+        elif mask is None or generators is not None:
+            raise ValueError("give exactly one of generators and mask")
         with torch.no_grad(), torch.autocast(self.student.device.type, enabled=False):
             target = self.teach(inputs, mask)
         hidden = self.study(inputs, mask)
@@ -120,8 +127,10 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         """What student and teacher read, before anything is hidden: computed once, with gradients."""
 
     @abstractmethod
-    def draw(self, inputs: Inputs, generator: torch.Generator) -> SomeMask:
-        """Choose what to hide; on the CPU."""
+    def draw(
+        self, inputs: Inputs, generators: Sequence[torch.Generator], fewest_of_all: Callable[[int], int] = int
+    ) -> SomeMask:
+        """Choose what to hide, on the CPU, each row by its own generator."""
 
     @abstractmethod
     def teach(self, inputs: Inputs, mask: SomeMask) -> Tensor:

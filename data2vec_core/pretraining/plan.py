@@ -34,7 +34,7 @@ class Plan:
     bf16: bool = True
     """Compute the student in bfloat16 on a GPU. The teacher, the loss and all weights stay in float32."""
     seed: int = 0
-    """Of masks and dropout."""
+    """Of masks and dropout, at least 0."""
     report_every: int = 1
     """Steps between reports."""
     save_every: int = 1000
@@ -44,6 +44,8 @@ class Plan:
         for name in ("accumulate", "report_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Plan.{name}={getattr(self, name)}: at least 1")
+        if self.seed < 0:
+            raise ValueError(f"Plan.seed={self.seed}: at least 0")
 
     @property
     def steps(self) -> int:

@@ -16,6 +16,7 @@ from torch.testing import assert_close
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.pretraining.loop import StepReport, pretrain
+from data2vec_core.pretraining.masking import mask_generators
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.model import Batch
 from data2vec_core.pretraining.objective import CollapseAlarm, CollapseError
@@ -114,7 +115,7 @@ def test_loss_falls_on_one_batch_and_targets_keep_their_spread(modality: str, tm
     positions = {"use_absolute_position_embeddings": True} if modality == "vision" else {}
     model = build_pretraining(tiny_student(modality, **STILL[modality], **positions), tiny_method(modality))
     batch = tiny_batch(modality)
-    reports = list(pretrain(model, lambda _: batch, plan(100, rate=1e-2, save_every=100), tmp_path))
+    reports = list(pretrain(model, lambda _: batch, plan(100, rate=1e-2, save_every=100, seed=3), tmp_path))
     first, last = (sum(report.loss for report in part) for part in (reports[:5], reports[-5:]))
     assert last < 0.7 * first
     assert min(report.target_spread for report in reports) > 0.1
@@ -129,8 +130,8 @@ def test_accumulated_batches_are_one_large_batch(modality: str, tmp_path: Path) 
     once = plan(1, rate=0.0, accumulate=2, seed=3)
     parts = [tiny_batch(modality, size=3), tiny_batch(modality, seed=1, size=2)]
     (report,) = pretrain(model, lambda index: parts[index], once, tmp_path)
-    masks = [torch.Generator().manual_seed((3 << 32) + index) for index in (0, 1)]
-    outputs = [expected(batch, generator) for batch, generator in zip(parts, masks, strict=True)]
+    masks = [mask_generators(3, index, range(size)) for index, size in ((0, 3), (1, 2))]
+    outputs = [expected(batch, generators) for batch, generators in zip(parts, masks, strict=True)]
     assert outputs[0].count != outputs[1].count
     loss = (outputs[0].total + outputs[1].total) / (outputs[0].count + outputs[1].count)
     loss.backward()
@@ -214,6 +215,8 @@ def test_weight_decay_groups() -> None:
     assert spared(undecayed=("cls_token",)) - vectors == {"student.embeddings.cls_token"}
     with pytest.raises(ValueError, match=r"Plan.accumulate=0: at least 1"):
         plan(accumulate=0)
+    with pytest.raises(ValueError, match=r"Plan.seed=-1: at least 0"):
+        plan(seed=-1)
 
 
 def test_progress_bar_starts_where_the_run_does(tmp_path: Path) -> None:

@@ -135,12 +135,12 @@ def test_under_autocast_the_student_is_rounded_and_the_teacher_is_not(modality: 
     assert all(p.grad.dtype == torch.float32 for p in pretraining.student.parameters())
 
 
-def test_nothing_masked_is_no_loss_and_a_mask_or_a_generator_is_needed() -> None:
+def test_nothing_masked_is_no_loss_and_a_mask_or_generators_are_needed() -> None:
     pretraining = tiny_pretraining("vision", still=True)
     batch = tiny_batch("vision")
     assert pretraining(batch, mask=Mask(torch.zeros(3, 16, dtype=torch.bool))).loss.item() == 0
-    for options in ({}, {"generator": seeded(), "mask": Mask(torch.zeros(3, 16, dtype=torch.bool))}):
-        with pytest.raises(ValueError, match="exactly one of generator and mask"):
+    for options in ({}, {"generators": seeded(), "mask": Mask(torch.zeros(3, 16, dtype=torch.bool))}):
+        with pytest.raises(ValueError, match="exactly one of generators and mask"):
             pretraining(batch, **options)
 
 
