@@ -26,6 +26,7 @@ Waveform: TypeAlias = NDArray[np.float32]
 AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence[float] | tuple[int, NDArray[Any]]
 
 _BLOCK_SAMPLES = 1 << 20  # decoded at a time, all channels together
+_UNSTATED = 1 << 40  # streams of unknown length state an enormous one
 _FFMPEG_SECONDS = 120
 _FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg,flac,ogg,wav,w64,mp3,aiff,caf,au"
 """Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
@@ -106,6 +107,56 @@ def load_audio(
     return samples
 
 
+def audio_seconds(path: str | Path) -> float:
+    """Length of a sound file in seconds, by its header: nothing is decoded.
+
+    Raises:
+        EmptyAudioError: no content, or no samples.
+        NotAudioError: no file, or none whose header soundfile reads.
+    """
+    with _open_sound(path) as sound:
+        if sound.frames >= _UNSTATED:
+            raise NotAudioError("The sound does not state its length.")
+        if sound.frames == 0:
+            raise EmptyAudioError("The sound is empty: it has no samples.")
+        return sound.frames / sound.samplerate
+
+
+def stream_audio(
+    path: str | Path, *, target_rate: int = MODEL_RATE, start: float = 0.0, seconds: float | None = None
+) -> Iterator[Waveform]:
+    """A sound file, or a part of it, in pieces: together what `load_audio` gives, in memory that does not grow with
+    the length. For formats that soundfile reads.
+
+    Args:
+        target_rate: samples a second of the result.
+        start: seconds to leave out at the beginning.
+        seconds: how much to decode from there; up to the end when None.
+
+    Yields:
+        (samples,) float32, of varying length.
+
+    Raises:
+        AudioError: (a ValueError) as one of its kinds; of damage in the middle, when it is reached.
+    """
+    import soundfile
+    import soxr
+
+    with _open_sound(path) as sound:
+        rate = sound.samplerate
+        resampler = None if rate == target_rate else soxr.ResampleStream(rate, target_rate, 1, quality="HQ")
+        try:
+            sound.seek(min(round(start * rate), sound.frames))
+            for block in _mono_blocks(sound, -1 if seconds is None else round(seconds * rate)):
+                if not np.isfinite(block).all():
+                    raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
+                yield block if resampler is None else resampler.resample_chunk(block)
+        except soundfile.LibsndfileError:
+            raise NotAudioError("The sound is damaged and cannot be read to its end.") from None
+        if resampler is not None:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
 def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
     """Samples as float32, of the same shape: integers over their full scale, floats as they are.
 
@@ -147,7 +198,7 @@ def resample(samples: Waveform, rate: int, target_rate: int = MODEL_RATE) -> Wav
     """(samples,) at one rate to (about samples * target_rate / rate,) at another, band-limited."""
     if rate == target_rate or samples.size == 0:
         return samples
-    import soxr  # type: ignore[import-untyped]  # loaded only where a sound needs it
+    import soxr  # loaded only where a sound needs it
 
     return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
 
@@ -188,22 +239,52 @@ def _decode(source: str | Path | bytes | BinaryIO, max_seconds: float | None) ->
         return _read_blocks(converted, max_seconds)
 
 
+@contextmanager
+def _open_sound(path: str | Path) -> Iterator[Any]:
+    """A sound file open for reading by soundfile."""
+    import soundfile
+
+    path = Path(path)
+    if not path.is_file():
+        raise NotAudioError(f"There is no file {path.name or str(path)!r}.")
+    if path.stat().st_size == 0:
+        raise EmptyAudioError("The file is empty.")
+    try:
+        sound = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
+        raise NotAudioError("This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can).") from None
+    with sound:
+        _check_rate(sound.samplerate)
+        yield sound
+
+
 def _read_blocks(file: Path | BinaryIO, max_seconds: float | None) -> tuple[Waveform, int]:
     """Decode with soundfile, block by block: neither the header's length nor the channel count decides on memory."""
     import soundfile
 
     with soundfile.SoundFile(file) as sound:
-        rate, channels = sound.samplerate, sound.channels
+        rate = sound.samplerate
         _check_rate(rate)
-        if sound.frames < 1 << 40:  # streams of unknown length state an enormous one
+        if sound.frames < _UNSTATED:
             _check_seconds(sound.frames / rate, max_seconds)
         blocks: list[Waveform] = []
         decoded = 0
-        while len(block := sound.read(max(1, _BLOCK_SAMPLES // channels), dtype="float32", always_2d=True)):
+        for block in _mono_blocks(sound):
             decoded += len(block)
             _check_seconds(decoded / rate, max_seconds)
-            blocks.append(block.mean(axis=1, dtype=np.float32))
+            blocks.append(block)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate
+
+
+def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
+    """The next frames of an open sound file (all when negative), mixed down, in blocks (samples,) of bounded size."""
+    size = max(1, _BLOCK_SAMPLES // sound.channels)
+    # soundfile seeks after every read to where the file is anyway, unless it takes the file for a stream. In MP3 a seek
+    # forgets the bits that earlier frames lent to the next, which spoils a fifth of a second.
+    sound.seekable = lambda: False
+    while len(block := sound.read(size if frames < 0 else min(size, frames), dtype="float32", always_2d=True)):
+        frames -= len(block) if frames > 0 else 0
+        yield block.mean(axis=1, dtype=np.float32)
 
 
 @contextmanager

@@ -18,10 +18,12 @@ from data2vec_core.processing.audio_io import (
     BrokenSamplesError,
     EmptyAudioError,
     NotAudioError,
+    audio_seconds,
     load_audio,
     loudest_level,
     mix_down,
     pcm_to_float,
+    stream_audio,
 )
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -242,3 +244,58 @@ class TestLoudness:
     def test_clips_shorter_than_a_window(self) -> None:
         assert loudest_level(np.zeros(0, np.float32)) == -math.inf
         assert loudest_level(np.array([0.5], np.float32)) == -math.inf
+
+
+class TestFilesInPieces:
+    def test_blocks_of_an_mp3_meet_without_a_click(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = encoded(tone(5), kind="MP3")
+        whole = load_audio(content)
+        monkeypatch.setattr("data2vec_core.processing.audio_io._BLOCK_SAMPLES", 9000)
+        assert np.abs(load_audio(content) - whole).max() < 1e-5
+
+    @pytest.mark.parametrize(("kind", "rate"), [("wav", 16_000), ("flac", 44_100), ("ogg", 8000), ("mp3", 22_050)])
+    def test_pieces_together_are_the_whole(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, rate: int
+    ) -> None:
+        path = tmp_path / f"clip.{kind}"
+        soundfile.write(path, np.stack([tone(3, rate), 0.5 * tone(3, rate, 700)], axis=1), rate)
+        whole = load_audio(path)
+        monkeypatch.setattr("data2vec_core.processing.audio_io._BLOCK_SAMPLES", 10_000)
+        pieces = list(stream_audio(path))
+        assert len(pieces) > 5
+        assert max(map(len, pieces)) < 30_000
+        joined = np.concatenate(pieces)
+        assert joined.dtype == np.float32
+        assert joined.shape == whole.shape
+        assert np.abs(joined - whole).max() < 1e-5
+        assert audio_seconds(path) == pytest.approx(len(whole) / 16_000, abs=0.1)
+
+    def test_a_part(self, tmp_path: Path) -> None:
+        path = tmp_path / "clip.wav"
+        soundfile.write(path, tone(3), 16_000, subtype="FLOAT")
+        part = np.concatenate(list(stream_audio(path, start=1.0, seconds=0.5)))
+        assert np.array_equal(part, tone(3)[16_000:24_000])
+        assert len(np.concatenate(list(stream_audio(path, start=2.9, seconds=5)))) == 1600
+        assert list(stream_audio(path, start=7)) == []
+
+    def test_what_cannot_be_used(self, tmp_path: Path) -> None:
+        path = tmp_path / "clip.wav"
+        for content, error in ((b"", EmptyAudioError), (b"words", NotAudioError), (encoded(tone(0)), EmptyAudioError)):
+            path.write_bytes(content)
+            with pytest.raises(error):
+                audio_seconds(path)
+        with pytest.raises(NotAudioError, match="no file 'none.wav'"):
+            next(stream_audio(tmp_path / "none.wav"))
+        soundfile.write(path, np.array([0.1, math.nan, 0.2]), 16_000, subtype="FLOAT")
+        with pytest.raises(BrokenSamplesError):
+            list(stream_audio(path))
+
+    def test_damage_in_the_middle_is_told_when_it_is_reached(self, tmp_path: Path) -> None:
+        path = tmp_path / "clip.flac"
+        noise = np.random.default_rng(0).normal(0, 0.1, 600_000).astype(np.float32)
+        content = bytearray(encoded(noise, kind="FLAC"))
+        content[len(content) // 2 : len(content) // 2 + 40_000] = bytes(40_000)
+        path.write_bytes(content)
+        assert audio_seconds(path) == 37.5
+        with pytest.raises(NotAudioError, match="damaged"):
+            list(stream_audio(path))
