@@ -59,6 +59,16 @@ def load_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
         raise NotImageError("The picture is damaged and cannot be read.") from error
 
 
+def image_size(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) of a picture file as it is stored, by its header: nothing is decoded.
+
+    Raises:
+        ImageError: (a ValueError) no file, no picture, or one of more than `max_pixels`.
+    """
+    with _open(path, max_pixels) as image:
+        return image.height, image.width
+
+
 def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.int64]:
     """(height, width) class ids of a label map: palette indices or grey values as they are, never their colours.
 

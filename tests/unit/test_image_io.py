@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data2vec_core.processing.image_io import ImageTooLargeError, NotImageError, load_image, load_map
+from data2vec_core.processing.image_io import ImageTooLargeError, NotImageError, image_size, load_image, load_map
 
 FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
 
@@ -161,6 +161,16 @@ class TestRefusals:
     def test_huge_by_its_header(self, side: int) -> None:
         with pytest.raises(ImageTooLargeError, match="too large"):
             load_image(png_header(side, side))
+
+    def test_size_by_the_header_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "big.png"
+        path.write_bytes(png_header(3000, 2000))  # too little content to be decoded
+        assert image_size(path) == (2000, 3000)
+        with pytest.raises(ImageTooLargeError, match="3000 x 2000"):
+            image_size(path, max_pixels=1_000_000)
+        path.write_bytes(b"no picture")
+        with pytest.raises(NotImageError):
+            image_size(path)
 
     def test_the_limit_itself_is_allowed(self) -> None:
         for source in (pixels(10, 10), encoded(Image.fromarray(pixels(10, 10)))):
