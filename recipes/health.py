@@ -1,0 +1,284 @@
+"""How much an encoder has learnt, by the numbers: `python -m recipes.health runs/audio --data DATA`.
+
+By layer, for student, teacher and an untrained network of the same shape: nearest neighbours and linear probes on
+labels that pre-training never saw, beside the same on raw features; and whether the layers have collapsed. The number
+of neighbours, the probe's penalty and the layer that stands for the model are chosen on valid; test is only reported.
+
+Items are pooled over their real positions: speech by mean and standard deviation (as its raw features are), text and
+pictures by the mean. Dimensions are scaled by the fit part, tf-idf is taken as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.geometry import direction_spread, effective_rank, spread
+from analysis.probing import Scaling, fit_path, knn_classify
+from data2vec_core.checkpoints.card import Modality
+from data2vec_core.checkpoints.files import Role, write_json
+from recipes.health_tasks import RAW, Question, Scored, questions, raw_features
+from recipes.packs import add_data_option
+from recipes.pooling import Pooled, embed, load_encoder, modality_of
+
+Source = Literal["student", "teacher", "untrained", "raw"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+NEIGHBOURS = (1, 5, 10, 20, 50)
+PENALTIES = (1e-3, 1e-2, 1e-1)
+"""Of probes on scaled features."""
+SPARSE_PENALTIES = (1e-6, 1e-5, 1e-4)
+"""Of probes on tf-idf."""
+GEOMETRY_ITEMS = 500
+"""At most so many items of the first scored split, for ranks compare at equal numbers only."""
+
+QUICK_ITEMS = 600
+"""Of train, for a look during training."""
+QUICK_LAYERS = (0, -3, -2, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScore:
+    """What one layer of one source knows about one question."""
+
+    layer: int | None
+    """0 is the input of the first block; None of raw features."""
+    neighbours: int
+    """k, chosen on valid."""
+    knn: dict[str, float]
+    """Split -> accuracy."""
+    penalty: float | None = None
+    """Of the probe, chosen on valid."""
+    probe: dict[str, float] = field(default_factory=dict)
+    """Split -> accuracy; empty when no probe was fitted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """One question, put to every source."""
+
+    question: str
+    fit_items: dict[str, int]
+    """Scored split -> number of items fitted to (of the first fold)."""
+    items: dict[str, int]
+    """Scored split -> number of items scored."""
+    classes: dict[str, int]
+    """Scored split -> number of classes among them."""
+    majority: dict[str, float]
+    """Scored split -> accuracy of always giving the commonest class."""
+    scores: dict[str, tuple[LayerScore, ...]]
+    """Source -> layers."""
+
+    def best(self, source: Source, measure: Literal["knn", "probe"]) -> LayerScore:
+        """The layer of a source that does best on valid; the lower of those that tie."""
+        return max(self.scores[source], key=lambda score: getattr(score, measure)["valid"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerShape:
+    """How the vectors of one layer lie; far from collapse is what they should be."""
+
+    layer: int
+    spread: float
+    """Standard deviation over items of their mean vectors, mean over dimensions."""
+    spread_within: float
+    """Standard deviation over the positions of an item, mean over items and dimensions."""
+    direction_spread: float
+    """0: all items point the same way; 1: evenly in all directions."""
+    effective_rank: float
+    """Of the items' mean vectors; at most the smaller of items and dim."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """All measures of one checkpoint; `dataclasses.asdict` is JSON-ready."""
+
+    modality: Modality
+    raw: str
+    """What the raw features are."""
+    answers: tuple[Answers, ...]
+    shape_items: int
+    """Items that the shapes are measured on."""
+    dim: int
+    shapes: dict[str, tuple[LayerShape, ...]]
+    """Source -> layers."""
+
+
+def measure(
+    checkpoint: str | Path,
+    data: Path,
+    *,
+    splits: Sequence[Scored] = ("valid", "test"),
+    sources: Sequence[Source] = SOURCES,
+    most: int | None = None,
+    probes: bool = True,
+    layers: Sequence[int] | None = None,
+) -> Health:
+    """Measure a checkpoint folder of student and teacher.
+
+    Args:
+        data: folder of the packs.
+        splits: to score; `valid` has to be among them, for the choices are made there.
+        sources: to measure.
+        most: items of train to fit to; all when None.
+        probes: whether to fit linear probes, too.
+        layers: to look at, negative ones from the end; all when None.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be loaded.
+        ValueError: `valid` is not among the splits.
+    """
+    if "valid" not in splits:
+        raise ValueError(f"splits={tuple(splits)}: valid has to be among them, for the choices are made there")
+    modality = modality_of(checkpoint)
+    asked = questions(modality, data, splits, most=most)
+    scores: dict[str, dict[str, tuple[LayerScore, ...]]] = {question.name: {} for question in asked}
+    shapes: dict[str, tuple[LayerShape, ...]] = {}
+    for source in sources:
+        if source == "raw":
+            for question in asked:
+                features = raw_features(modality, question)
+                scores[question.name]["raw"] = (_score(features, question, None, probes),)
+            continue
+        role: Role | None = None if source == "untrained" else source
+        model = load_encoder(checkpoint, role)
+        for question in asked:
+            pooled = embed(model, checkpoint, question.items)
+            chosen = range(len(pooled.means)) if layers is None else sorted({i % len(pooled.means) for i in layers})
+            features = pooled.statistics if modality == "audio" else pooled.means
+            scores[question.name][source] = tuple(_score(features[i], question, i, probes) for i in chosen)
+            if question is asked[-1]:
+                of_items = question.scored("valid")[:GEOMETRY_ITEMS]
+                shapes[source] = tuple(_shape(pooled, i, of_items) for i in chosen)
+    return Health(
+        modality=modality,
+        raw=RAW[modality],
+        answers=tuple(_answers(question, scores[question.name], splits) for question in asked),
+        shape_items=min(len(asked[-1].scored("valid")), GEOMETRY_ITEMS),
+        dim=model.config.hidden_size,
+        shapes=shapes,
+    )
+
+
+def _answers(question: Question, scores: dict[str, tuple[LayerScore, ...]], splits: Sequence[Scored]) -> Answers:
+    return Answers(
+        question=question.name,
+        fit_items={split: len(question.folds[split][0].fit) for split in splits},
+        items={split: len(question.scored(split)) for split in splits},
+        classes={split: question.classes(split) for split in splits},
+        majority={split: question.majority(split) for split in splits},
+        scores=scores,
+    )
+
+
+def _score(features: Any, question: Question, layer: int | None, probes: bool) -> LayerScore:
+    """Choose on valid, then score every split with what was chosen."""
+    is_dense = isinstance(features, np.ndarray)
+
+    def neighbours(split: Scored, ks: Sequence[int]) -> NDArray[np.float64]:
+        right = np.zeros(len(ks))
+        for fit, fit_labels, score, score_labels in _parts(features, question, split):
+            if is_dense:
+                scaling = Scaling.of(fit)
+                fit, score = scaling(fit), scaling(score)
+            right += (knn_classify(fit, fit_labels, score, k=ks) == score_labels).sum(axis=1)
+        return right / len(question.scored(split))
+
+    def probe(split: Scored, penalties: Sequence[float]) -> NDArray[np.float64]:
+        right = np.zeros(len(penalties))
+        for fit, fit_labels, score, score_labels in _parts(features, question, split):
+            path = fit_path(fit, fit_labels, penalties, standardise=is_dense)
+            right += [np.sum(p.classify(score) == score_labels) for p in path]
+        return right / len(question.scored(split))
+
+    on_valid = neighbours("valid", NEIGHBOURS)
+    k = NEIGHBOURS[int(on_valid.argmax())]
+    others = [split for split in question.folds if split != "valid"]
+    knn = {"valid": float(on_valid.max())} | {split: float(neighbours(split, [k])[0]) for split in others}
+    if not probes:
+        return LayerScore(layer=layer, neighbours=k, knn=knn)
+    candidates = sorted(PENALTIES if is_dense else SPARSE_PENALTIES, reverse=True)
+    on_valid = probe("valid", candidates)
+    penalty = candidates[int(on_valid.argmax())]
+    probed = {"valid": float(on_valid.max())} | {split: float(probe(split, [penalty])[0]) for split in others}
+    return LayerScore(layer=layer, neighbours=k, knn=knn, penalty=penalty, probe=probed)
+
+
+def _parts(features: Any, question: Question, split: Scored) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Features and labels of the fit and the score part of every fold."""
+    for fold in question.folds[split]:
+        yield features[fold.fit], question.labels[fold.fit], features[fold.score], question.labels[fold.score]
+
+
+def _shape(pooled: Pooled, layer: int, items: NDArray[np.intp]) -> LayerShape:
+    means = pooled.means[layer][items]
+    return LayerShape(
+        layer=layer,
+        spread=spread(means),
+        spread_within=float(pooled.deviations[layer][items].mean()),
+        direction_spread=direction_spread(means),
+        effective_rank=effective_rank(means),
+    )
+
+
+def table(health: Health, split: Scored) -> str:
+    """The scores as lines of text, a row a layer, for a terminal."""
+    lines = []
+    for answers in health.answers:
+        lines.append(
+            f"{answers.question}, {split}: {answers.items[split]} items, {answers.classes[split]} classes, "
+            f"commonest {answers.majority[split]:.1%}"
+        )
+        for source, layers in answers.scores.items():
+            for measure_name in ("knn", "probe"):
+                shares = [getattr(score, measure_name).get(split) for score in layers]
+                if None not in shares:
+                    best = answers.best(source, measure_name)  # type: ignore[arg-type]
+                    shown = "  ".join(f"{share:6.1%}" for share in shares)
+                    lines.append(
+                        f"  {source:9} {measure_name:5}  {shown}   layer {best.layer}: "
+                        f"{getattr(best, measure_name)[split]:.1%}"
+                    )
+    for name in ("spread", "spread_within", "direction_spread", "effective_rank"):
+        lines.append(f"{name} ({health.shape_items} items, {health.dim} dimensions)")
+        for source, shapes in health.shapes.items():
+            lines.append(f"  {source:9}        " + "  ".join(f"{getattr(shape, name):6.3g}" for shape in shapes))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.health", description=__doc__)
+    parser.add_argument("checkpoint", help="folder with model.safetensors and teacher.safetensors, or a bundled name")
+    add_data_option(parser)
+    parser.add_argument("--splits", nargs="+", choices=("valid", "test"), default=("valid", "test"))
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, help="(all; with --quick student and teacher)")
+    parser.add_argument("--quick", action="store_true", help="few train items, few layers, valid and neighbours only")
+    parser.add_argument("--json", type=Path, help="file to write everything to")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # of many small passes, more threads only wait for each other
+    quick = options.quick
+    splits: tuple[Scored, ...] = ("valid",) if quick else tuple(options.splits)
+    health = measure(
+        options.checkpoint,
+        options.data,
+        splits=splits,
+        sources=options.sources or (("student", "teacher") if quick else SOURCES),
+        most=QUICK_ITEMS if quick else None,
+        probes=not quick,
+        layers=QUICK_LAYERS if quick else None,
+    )
+    if options.json is not None:
+        write_json(options.json, asdict(health))
+    for split in splits:
+        print(table(health, split))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""One vector an item from every layer of an encoder: mean and standard deviation over its real positions.
+
+Padding and special tokens (`<s>`, `</s>`, the class token) do not count. Layer 0 is the input of the first block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from data2vec_core.audio.model import Data2VecAudioModel
+from data2vec_core.checkpoints.card import Modality
+from data2vec_core.checkpoints.files import Role
+from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.processing.audio import SpeechFeatureExtractor
+from data2vec_core.processing.processor import PREPROCESSOR_FILE
+from data2vec_core.processing.text import TextTokenizer
+from data2vec_core.text.model import Data2VecTextModel
+from data2vec_core.trace import Trace
+from data2vec_core.vision.model import Data2VecVisionModel
+from recipes.sight import as_tensor, normalise
+
+MODELS: dict[Modality, tuple[type[PretrainedModel], dict[str, Any]]] = {
+    "audio": (Data2VecAudioModel, {}),
+    "text": (Data2VecTextModel, {"add_pooling_layer": False}),
+    "vision": (Data2VecVisionModel, {}),
+}
+"""Encoder without a head of each modality, and its options."""
+_MOST_SAMPLES = 32 * 16_000
+"""Of sound in one pass."""
+_TEXTS, _PICTURES = 64, 64
+"""In one pass."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Items as a model represents them, layer by layer."""
+
+    means: NDArray[np.float32]
+    """(layers, items, dim) over the positions of each item."""
+    deviations: NDArray[np.float32]
+    """(layers, items, dim): standard deviation over the positions of each item; 0 of an item with one position."""
+
+    @property
+    def statistics(self) -> NDArray[np.float32]:
+        """(layers, items, 2 * dim): both, side by side."""
+        return np.concatenate([self.means, self.deviations], axis=-1)
+
+
+def modality_of(checkpoint: str | Path) -> Modality:
+    """`audio`, `text` or `vision`, by the `model_type` of a checkpoint.
+
+    Raises:
+        CheckpointError: no such checkpoint.
+        ValueError: it is none of the three.
+    """
+    model_type = str(open_checkpoint(checkpoint).read_config().get("model_type"))
+    for modality in MODELS:
+        if model_type == f"data2vec-{modality}":
+            return modality
+    raise ValueError(f"{checkpoint}: expected a data2vec checkpoint, its model_type is {model_type!r}")
+
+
+def load_encoder(checkpoint: str | Path, role: Role | None) -> PretrainedModel:
+    """The encoder of a checkpoint in eval mode.
+
+    Args:
+        role: whose weights; None: untrained ones (seed 0) in the same shape.
+    """
+    model_class, options = MODELS[modality_of(checkpoint)]
+    if role is not None:
+        return model_class.from_pretrained(checkpoint, role=role, **options)
+    config = model_class.config_class.from_dict(open_checkpoint(checkpoint).read_config())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model_class(config, **options).eval()
+
+
+def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) -> Pooled:
+    """Represent raw items: clips as (samples,) arrays at 16 kHz, texts, or pictures, by the model's modality.
+
+    Clips run alone or with clips of the same length, since padding would leak into real frames (data2vec.md 9.1).
+
+    Args:
+        model: in eval mode.
+        checkpoint: whose processor prepares the items (a run of speech or vision may lack one: the default then).
+
+    Raises:
+        ValueError: no items, or an item that the processor or the model refuses.
+    """
+    if not len(items):
+        raise ValueError("items: expected at least one")
+    means: list[NDArray[np.float32] | None] = [None] * len(items)
+    deviations: list[NDArray[np.float32] | None] = [None] * len(items)
+    for batch in _BATCHES[modality_of(checkpoint)](checkpoint, model, items):
+        trace = Trace(["hidden"], reduce={"hidden": partial(_moments, is_counted=batch.is_counted)})
+        with torch.inference_mode():
+            model(**batch.inputs, trace=trace)
+        for row, index in enumerate(batch.indices):
+            means[index] = trace.stack("hidden")[:, row, 0].numpy()  # (layers, dim)
+            deviations[index] = trace.stack("hidden")[:, row, 1].numpy()
+    return Pooled(np.stack(means, axis=1), np.stack(deviations, axis=1))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    indices: Sequence[int]
+    """Of the items in it."""
+    inputs: Mapping[str, Any]
+    """Arguments of the model's `forward`."""
+    is_counted: Tensor | None
+    """(batch, positions), True where a position enters the pooled vector; None: all do."""
+
+
+def _moments(hidden: Tensor, is_counted: Tensor | None) -> Tensor:
+    """(batch, positions, dim) -> (batch, 2, dim): mean and population standard deviation over counted positions."""
+    if is_counted is None:
+        is_counted = hidden.new_ones(hidden.shape[:2], dtype=torch.bool)
+    weights = is_counted.unsqueeze(-1).to(hidden.dtype)
+    count = weights.sum(dim=1).clamp(min=1)
+    mean = (hidden * weights).sum(dim=1) / count
+    variance = ((hidden - mean.unsqueeze(1)).square() * weights).sum(dim=1) / count
+    return torch.stack([mean, variance.sqrt()], dim=1)
+
+
+def _clip_batches(
+    checkpoint: str | Path, model: PretrainedModel, clips: Sequence[NDArray[np.float32]]
+) -> Iterator[_Batch]:
+    """Clips of one length together."""
+    has_settings = (open_checkpoint(checkpoint).folder / PREPROCESSOR_FILE).is_file()
+    extract = SpeechFeatureExtractor.from_pretrained(checkpoint) if has_settings else SpeechFeatureExtractor()
+    by_length: dict[int, list[int]] = {}
+    for index, clip in enumerate(clips):
+        by_length.setdefault(len(clip), []).append(index)
+    for length, indices in by_length.items():
+        for some in _slices(indices, max(1, _MOST_SAMPLES // max(length, 1))):
+            inputs = extract([clips[i] for i in some], min_samples=model.config.receptive_field)
+            yield _Batch(some, {"input_values": inputs["input_values"]}, None)
+
+
+def _text_batches(
+    checkpoint: str | Path,
+    model: PretrainedModel,  # noqa: ARG001
+    texts: Sequence[str],
+) -> Iterator[_Batch]:
+    """Texts of about one length together; a text of nothing but special tokens counts those."""
+    tokenizer = TextTokenizer.from_pretrained(checkpoint)
+    special = torch.tensor(sorted(tokenizer.special_ids))
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    for some in _slices(by_length, _TEXTS):
+        inputs = tokenizer([texts[i] for i in some])
+        is_real = inputs["attention_mask"].bool()
+        is_counted = is_real & ~torch.isin(inputs["input_ids"], special)
+        is_counted = torch.where(is_counted.any(dim=1, keepdim=True), is_counted, is_real)
+        yield _Batch(some, inputs, is_counted)
+
+
+def _picture_batches(
+    checkpoint: str | Path,  # noqa: ARG001
+    model: PretrainedModel,
+    pictures: Sequence[Image.Image],
+) -> Iterator[_Batch]:
+    """Pictures squeezed to the side that the model was made for."""
+    side = model.config.image_size_pair[0]
+    for some in _slices(range(len(pictures)), _PICTURES):
+        pixels = normalise(as_tensor([pictures[i] for i in some], side))
+        is_counted = torch.ones(len(some), 1 + math.prod(model.config.grid_size), dtype=torch.bool)
+        is_counted[:, 0] = False  # the class token
+        yield _Batch(some, {"pixel_values": pixels}, is_counted)
+
+
+def _slices(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
+
+
+_BATCHES: dict[Modality, Callable[[str | Path, PretrainedModel, Sequence[Any]], Iterator[_Batch]]] = {
+    "audio": _clip_batches,
+    "text": _text_batches,
+    "vision": _picture_batches,
+}
