@@ -150,7 +150,7 @@ class _Run:
         for index in range(self.step * plan.accumulate, (self.step + 1) * plan.accumulate):
             batch = {name: tensor.to(self.device) for name, tensor in batches(index).items()}
             rows = len(next(iter(batch.values())))
-            generators = mask_generators(plan.seed, index, range(rows))
+            generators = mask_generators(plan.seed, index, range(rows), self.model.method.masks_per_sample)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.bf16 and self.device.type == "cuda"):
                 output = self.model(batch, generators)
             output.total.backward()

@@ -7,6 +7,7 @@ whatever the model runs, however the batch is padded, and whichever process has 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,17 +33,17 @@ class MaskedTokens(Mask):
     """(batch, tokens) int64, with `<mask>` or another token at chosen places."""
 
 
-def mask_generators(seed: int, batch: int, places: Iterable[int], number: int = 0) -> list[torch.Generator]:
-    """The generators of the masks of a batch, one for each row.
+def mask_generators(seed: int, batch: int, places: Iterable[int], masks: int = 1) -> list[torch.Generator]:
+    """The generators of the masks of a batch: all those of its first row, then all of its second, and so on.
 
     Args:
         seed: of the run, at least 0.
         batch: its number, counted over the run.
         places: of the rows in the whole batch, of which a process may have a share.
-        number: which mask of the row it is, when a row gets several.
+        masks: how many every row gets; more of them leave the first ones as they are.
     """
     generators = []
-    for place in places:
+    for place, number in itertools.product(places, range(masks)):
         # PyTorch's CPU generator starts from the low 32 bits alone, so that numbers merely added or shifted together
         # would give related streams, or the same.
         (mixed,) = np.random.SeedSequence((seed, batch, place, number)).generate_state(1, np.uint64)

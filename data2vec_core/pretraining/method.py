@@ -25,11 +25,17 @@ class Method:
     objective: Objective
     collapse: CollapseAlarm | None = None
     """When to give a run up; None: never."""
+    masks_per_sample: int = 1
+    """M: masked copies of each item that the student sees for one pass of the teacher (data2vec.md 5.6)."""
     fairseq_compat: bool = False
     """Do as the released code does where it departs from the paper (data2vec.md 5.2, 5.4). Speech: padded frames enter
     the statistics of the targets. Text: the teacher sees only the chosen tokens, the others being padding to it
     (fairseq#4881), and the loss is taken only where the student sees `<mask>`, not at tokens replaced by another or
     kept (fairseq#4229). Vision: no difference."""
+
+    def __post_init__(self) -> None:
+        if self.masks_per_sample < 1:
+            raise ValueError(f"Method.masks_per_sample={self.masks_per_sample}: at least 1")
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

@@ -15,6 +15,7 @@ from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.presets import METHODS
 from data2vec_core.text.model import Data2VecTextModel
+from data2vec_core.vision.embeddings import Patches
 from data2vec_core.vision.model import Data2VecVisionModel
 
 
@@ -42,7 +43,7 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
     ) -> Mask:
         batch, size = inputs.projected.shape[:2]
         lengths = torch.full((batch,), size) if inputs.is_real is None else inputs.is_real.sum(dim=1)
-        return self.masking(lengths, size, generators, fewest_of_all)
+        return self.masking(self.per_mask(lengths), size, generators, fewest_of_all)
 
     def teach(self, inputs: Frames, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()
@@ -50,7 +51,12 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
         return self.method.targets.build(trace, None if self.method.fairseq_compat else inputs.is_real)
 
     def study(self, inputs: Frames, mask: Mask) -> Tensor:
-        return self.student.encode(inputs, mask.is_masked.to(inputs.projected.device))
+        copies = Frames(
+            self.per_mask(inputs.features),
+            self.per_mask(inputs.projected),
+            None if inputs.is_real is None else self.per_mask(inputs.is_real),
+        )
+        return self.student.encode(copies, mask.is_masked.to(inputs.projected.device))
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,12 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
                 f"the student has {student.config.vocab_size} tokens"
             )
 
+        if self.method.fairseq_compat and self.method.masks_per_sample > 1:
+            raise ValueError(
+                "method.fairseq_compat: the teacher reads the chosen tokens of one mask, "
+                f"so masks_per_sample={self.method.masks_per_sample} must be 1"
+            )
+
     def prepare(self, batch: Batch) -> Tokens:
         ids, is_real = batch["input_ids"], batch.get("attention_mask")
         return Tokens(ids, (ids != self.student.config.pad_token_id) if is_real is None else is_real.bool())
@@ -90,7 +102,7 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         generators: Sequence[torch.Generator],
         fewest_of_all: Callable[[int], int] = int,  # noqa: ARG002
     ) -> MaskedTokens:
-        return self.masking(inputs.input_ids.cpu(), generators)
+        return self.masking(self.per_mask(inputs.input_ids.cpu()), generators)
 
     def teach(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
         ids, is_real = inputs.input_ids, inputs.is_real
@@ -102,7 +114,8 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         return self.method.targets.build(trace, is_real)
 
     def study(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
-        return self.student(mask.input_ids.to(inputs.input_ids.device), inputs.is_real).last_hidden_state
+        masked_ids = mask.input_ids.to(inputs.input_ids.device)
+        return self.student(masked_ids, self.per_mask(inputs.is_real)).last_hidden_state
 
     def scored(self, mask: MaskedTokens) -> Tensor:
         if self.method.fairseq_compat:
@@ -110,7 +123,17 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         return mask.is_masked
 
 
-class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
+@dataclass(frozen=True)
+class Pictures:
+    """A batch of pictures."""
+
+    pixel_values: Tensor
+    """(batch, channels, height, width): what the teacher reads."""
+    patches: Patches
+    """What the student reads; like the frames of speech, projected once for all masks."""
+
+
+class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]):
     """Vision. The class token is never masked nor predicted."""
 
     masking_class = PatchBlocks
@@ -124,26 +147,26 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Tensor, Mask]):
         if student.pooler is not None:
             raise ValueError("the student's pooler would never be trained: build it with add_pooling_layer=False")
 
-    def prepare(self, batch: Batch) -> Tensor:
-        return batch["pixel_values"]
+    def prepare(self, batch: Batch) -> Pictures:
+        return Pictures(batch["pixel_values"], self.student.embeddings.project(batch["pixel_values"]))
 
     def draw(
         self,
-        inputs: Tensor,
+        inputs: Pictures,
         generators: Sequence[torch.Generator],
         fewest_of_all: Callable[[int], int] = int,  # noqa: ARG002
     ) -> Mask:
-        patch = self.student.embeddings.patch_size
-        grid = (inputs.shape[2] // patch[0], inputs.shape[3] // patch[1])
-        return self.masking(len(inputs), grid, generators)
+        count = len(inputs.pixel_values) * self.method.masks_per_sample
+        return self.masking(count, inputs.patches.grid, generators)
 
-    def teach(self, inputs: Tensor, mask: Mask) -> Tensor:  # noqa: ARG002
+    def teach(self, inputs: Pictures, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()
-        self.teacher.model(inputs.float(), trace=trace)
+        self.teacher.model(inputs.pixel_values.float(), trace=trace)
         return self.method.targets.build(trace)[:, 1:]
 
-    def study(self, inputs: Tensor, mask: Mask) -> Tensor:
-        return self.student(inputs, mask.is_masked.to(inputs.device)).last_hidden_state[:, 1:]
+    def study(self, inputs: Pictures, mask: Mask) -> Tensor:
+        copies = Patches(self.per_mask(inputs.patches.projected), inputs.patches.grid)
+        return self.student.encode(copies, mask.is_masked.to(copies.projected.device))[:, 1:]
 
 
 def build_pretraining(student: PretrainedModel, method: Method | None = None) -> Data2VecPretraining:

@@ -98,29 +98,38 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
         Args:
             batch: the modality's input; see `Batch`.
-            generators: of the mask, on the CPU, one for each row.
-            mask: instead of generators, the mask itself.
+            generators: of the masks, on the CPU, one for each mask of each row, those of a row together; see
+                `mask_generators`.
+            mask: instead of generators, the masks themselves, in the same order.
             fewest_of_all: see `FrameSpans`; of use to speech alone.
 
         Raises:
-            ValueError: neither or both of `generators` and `mask`, not as many generators as rows, or an input that the
-                model refuses.
+            ValueError: neither or both of `generators` and `mask`, not `masks_per_sample` of them for every row, or an
+                input that the model refuses.
         """
         inputs = self.prepare(batch)
         if mask is None and generators is not None:
             mask = self.draw(inputs, generators, fewest_of_all)
         elif mask is None or generators is not None:
             raise ValueError("give exactly one of generators and mask")
+        rows, masks = len(next(iter(batch.values()))), self.method.masks_per_sample
+        if len(mask.is_masked) != rows * masks:
+            raise ValueError(f"mask: {masks} for each of {rows} rows, got {len(mask.is_masked)} in all")
         with torch.no_grad(), torch.autocast(self.student.device.type, enabled=False):
             target = self.teach(inputs, mask)
         hidden = self.study(inputs, mask)
-        is_scored = self.scored(mask).to(hidden.device)
-        predictions, targets = self.head(hidden[is_scored]), target[is_scored]
+        copy, position = self.scored(mask).to(hidden.device).nonzero(as_tuple=True)
+        predictions, targets = self.head(hidden[copy, position]), target[copy // masks, position]
         total = self.method.objective.total(predictions, targets)
         count = self.method.objective.count(predictions)
         return PretrainingOutput(
             loss=total / max(count, 1), total=total, count=count, predictions=predictions, targets=targets, mask=mask
         )
+
+    def per_mask(self, tensor: Tensor) -> Tensor:
+        """(batch, ...) -> (batch * masks, ...), each row repeated once for each of its masks."""
+        masks = self.method.masks_per_sample
+        return tensor if masks == 1 else tensor.repeat_interleave(masks, dim=0)
 
     @abstractmethod
     def prepare(self, batch: Batch) -> Inputs:
@@ -130,7 +139,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
     def draw(
         self, inputs: Inputs, generators: Sequence[torch.Generator], fewest_of_all: Callable[[int], int] = int
     ) -> SomeMask:
-        """Choose what to hide, on the CPU, each row by its own generator."""
+        """Choose what to hide, on the CPU, each mask by its own generator: (batch * masks, positions)."""
 
     @abstractmethod
     def teach(self, inputs: Inputs, mask: SomeMask) -> Tensor:
@@ -138,10 +147,10 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
     @abstractmethod
     def study(self, inputs: Inputs, mask: SomeMask) -> Tensor:
-        """What the student makes of the masked input: (batch, positions, dim)."""
+        """What the student makes of the masked copies of the input: (batch * masks, positions, dim)."""
 
     def scored(self, mask: SomeMask) -> Tensor:
-        """(batch, positions), where the loss is taken."""
+        """(batch * masks, positions), where the loss is taken."""
         return mask.is_masked
 
     @abstractmethod

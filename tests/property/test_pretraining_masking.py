@@ -161,13 +161,16 @@ def test_blocks_of_a_row_know_nothing_of_the_others(batch: int, seed: int) -> No
 def test_generators_differ_by_seed_batch_place_and_number() -> None:
     def first(*key: int) -> list[float]:
         seed, batch, place, number = key
-        return torch.rand(3, generator=mask_generators(seed, batch, [place], number)[0]).tolist()
+        return torch.rand(3, generator=mask_generators(seed, batch, [place], 4)[number]).tolist()
 
     keys = [(0, 0, 0, 0), *itertools.permutations((0, 0, 0, 1)), *itertools.permutations((0, 1, 2, 3))]
     drawn = {key: tuple(first(*key)) for key in keys}
     assert len(drawn) == 1 + 4 + 24
     assert len(set(drawn.values())) == len(drawn)
     assert tuple(first(0, 1, 2, 3)) == drawn[0, 1, 2, 3]
+    several = [tuple(torch.rand(3, generator=own).tolist()) for own in mask_generators(0, 1, [2, 3], 4)]
+    assert several[3] == drawn[0, 1, 2, 3], "the masks of a row follow each other"
+    assert several[6] == drawn[0, 1, 3, 2]
     # Of neighbours nothing is shared: first numbers over many places are uniform and unrelated.
     numbers = torch.stack([torch.rand(2, generator=own) for own in mask_generators(1, 5, range(2000))])
     assert numbers.mean(dim=0).tolist() == pytest.approx([0.5, 0.5], abs=0.03)
