@@ -190,13 +190,33 @@ def fit_path(
         raise ValueError("labels: a probe needs at least two classes, got one")
     scaling = Scaling.of(features) if standardise else None
     scaled = features if scaling is None else scaling(features)
+    coordinates, directions = _span(scaled) if scaling is not None else (scaled, None)
     classifier = LogisticRegression(max_iter=max_iterations, warm_start=True)
     for penalty in penalties:
         classifier.C = 1 / (len(labels) * penalty)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is documented
-            classifier.fit(scaled, labels)
-        yield LinearProbe(scaling, copy.copy(classifier), penalty)
+            classifier.fit(coordinates, labels)
+        fitted = copy.copy(classifier)
+        if directions is not None:
+            fitted.coef_ = classifier.coef_ @ directions
+            fitted.n_features_in_ = scaled.shape[1]
+        yield LinearProbe(scaling, fitted, penalty)
+
+
+def _span(features: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Items that have more dimensions than there are items, in an orthonormal basis of what they span: coordinates
+    (items, rank) and basis (rank, dim). The penalty keeps a probe's weights in that span, so that nothing is lost and
+    much time won. Others as they are, and None."""
+    items, dim = features.shape
+    if dim <= items:
+        return features, None
+    squares, vectors = np.linalg.eigh(features @ features.T)
+    is_kept = squares > np.finfo(squares.dtype).eps * items * squares.max()
+    if not is_kept.any():
+        return features, None
+    vectors, lengths = vectors[:, is_kept], np.sqrt(squares[is_kept])
+    return vectors * lengths, (vectors / lengths).T @ features
 
 
 def choose_penalty(

@@ -11,10 +11,10 @@ pictures by the mean. Dimensions are scaled by the fit part, tf-idf is taken as 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,18 +22,16 @@ from numpy.typing import NDArray
 
 from analysis.geometry import direction_spread, effective_rank, spread
 from analysis.probing import Scaling, fit_path, knn_classify
-from data2vec_core.checkpoints.card import Modality
-from data2vec_core.checkpoints.files import Role, write_json
-from recipes.health_tasks import RAW, Question, Scored, questions, raw_features
+from data2vec_core.checkpoints.files import Role
+from recipes.health_report import SOURCES, Answers, Health, LayerScore, LayerShape, Scored, Source, table
+from recipes.health_tasks import RAW, Question, questions, raw_features
 from recipes.packs import add_data_option
 from recipes.pooling import Pooled, embed, load_encoder, modality_of
 
-Source = Literal["student", "teacher", "untrained", "raw"]
-SOURCES: tuple[Source, ...] = get_args(Source)
 NEIGHBOURS = (1, 5, 10, 20, 50)
-PENALTIES = (1e-3, 1e-2, 1e-1)
+PENALTIES = (1e-1, 1e-2, 1e-3)
 """Of probes on scaled features."""
-SPARSE_PENALTIES = (1e-6, 1e-5, 1e-4)
+SPARSE_PENALTIES = (1e-4, 1e-5, 1e-6)
 """Of probes on tf-idf."""
 GEOMETRY_ITEMS = 500
 """At most so many items of the first scored split, for ranks compare at equal numbers only."""
@@ -41,73 +39,8 @@ GEOMETRY_ITEMS = 500
 QUICK_ITEMS = 600
 """Of train, for a look during training."""
 QUICK_LAYERS = (0, -3, -2, -1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerScore:
-    """What one layer of one source knows about one question."""
-
-    layer: int | None
-    """0 is the input of the first block; None of raw features."""
-    neighbours: int
-    """k, chosen on valid."""
-    knn: dict[str, float]
-    """Split -> accuracy."""
-    penalty: float | None = None
-    """Of the probe, chosen on valid."""
-    probe: dict[str, float] = field(default_factory=dict)
-    """Split -> accuracy; empty when no probe was fitted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answers:
-    """One question, put to every source."""
-
-    question: str
-    fit_items: dict[str, int]
-    """Scored split -> number of items fitted to (of the first fold)."""
-    items: dict[str, int]
-    """Scored split -> number of items scored."""
-    classes: dict[str, int]
-    """Scored split -> number of classes among them."""
-    majority: dict[str, float]
-    """Scored split -> accuracy of always giving the commonest class."""
-    scores: dict[str, tuple[LayerScore, ...]]
-    """Source -> layers."""
-
-    def best(self, source: Source, measure: Literal["knn", "probe"]) -> LayerScore:
-        """The layer of a source that does best on valid; the lower of those that tie."""
-        return max(self.scores[source], key=lambda score: getattr(score, measure)["valid"])
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerShape:
-    """How the vectors of one layer lie; far from collapse is what they should be."""
-
-    layer: int
-    spread: float
-    """Standard deviation over items of their mean vectors, mean over dimensions."""
-    spread_within: float
-    """Standard deviation over the positions of an item, mean over items and dimensions."""
-    direction_spread: float
-    """0: all items point the same way; 1: evenly in all directions."""
-    effective_rank: float
-    """Of the items' mean vectors; at most the smaller of items and dim."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    """All measures of one checkpoint; `dataclasses.asdict` is JSON-ready."""
-
-    modality: Modality
-    raw: str
-    """What the raw features are."""
-    answers: tuple[Answers, ...]
-    shape_items: int
-    """Items that the shapes are measured on."""
-    dim: int
-    shapes: dict[str, tuple[LayerShape, ...]]
-    """Source -> layers."""
+BY_STEP_FILE = "knn.jsonl"
+"""In the folder of a run: neighbours' accuracy by step, one line each."""
 
 
 def measure(
@@ -138,8 +71,9 @@ def measure(
         raise ValueError(f"splits={tuple(splits)}: valid has to be among them, for the choices are made there")
     modality = modality_of(checkpoint)
     asked = questions(modality, data, splits, most=most)
-    scores: dict[str, dict[str, tuple[LayerScore, ...]]] = {question.name: {} for question in asked}
-    shapes: dict[str, tuple[LayerShape, ...]] = {}
+    scores: dict[str, dict[Source, tuple[LayerScore, ...]]] = {question.name: {} for question in asked}
+    shapes: dict[Source, tuple[LayerShape, ...]] = {}
+    dim = 0
     for source in sources:
         if source == "raw":
             for question in asked:
@@ -148,6 +82,7 @@ def measure(
             continue
         role: Role | None = None if source == "untrained" else source
         model = load_encoder(checkpoint, role)
+        dim = model.config.hidden_size
         for question in asked:
             pooled = embed(model, checkpoint, question.items)
             chosen = range(len(pooled.means)) if layers is None else sorted({i % len(pooled.means) for i in layers})
@@ -161,12 +96,12 @@ def measure(
         raw=RAW[modality],
         answers=tuple(_answers(question, scores[question.name], splits) for question in asked),
         shape_items=min(len(asked[-1].scored("valid")), GEOMETRY_ITEMS),
-        dim=model.config.hidden_size,
+        dim=dim,
         shapes=shapes,
     )
 
 
-def _answers(question: Question, scores: dict[str, tuple[LayerScore, ...]], splits: Sequence[Scored]) -> Answers:
+def _answers(question: Question, scores: dict[Source, tuple[LayerScore, ...]], splits: Sequence[Scored]) -> Answers:
     return Answers(
         question=question.name,
         fit_items={split: len(question.folds[split][0].fit) for split in splits},
@@ -197,17 +132,22 @@ def _score(features: Any, question: Question, layer: int | None, probes: bool) -
             right += [np.sum(p.classify(score) == score_labels) for p in path]
         return right / len(question.scored(split))
 
-    on_valid = neighbours("valid", NEIGHBOURS)
-    k = NEIGHBOURS[int(on_valid.argmax())]
-    others = [split for split in question.folds if split != "valid"]
-    knn = {"valid": float(on_valid.max())} | {split: float(neighbours(split, [k])[0]) for split in others}
+    k, knn = _chosen(neighbours, NEIGHBOURS, question)
     if not probes:
         return LayerScore(layer=layer, neighbours=k, knn=knn)
-    candidates = sorted(PENALTIES if is_dense else SPARSE_PENALTIES, reverse=True)
-    on_valid = probe("valid", candidates)
-    penalty = candidates[int(on_valid.argmax())]
-    probed = {"valid": float(on_valid.max())} | {split: float(probe(split, [penalty])[0]) for split in others}
+    penalty, probed = _chosen(probe, PENALTIES if is_dense else SPARSE_PENALTIES, question)
     return LayerScore(layer=layer, neighbours=k, knn=knn, penalty=penalty, probe=probed)
+
+
+def _chosen(
+    rate: Callable[[Scored, Sequence[Any]], NDArray[np.float64]], candidates: Sequence[Any], question: Question
+) -> tuple[Any, dict[Scored, float]]:
+    """The candidate that is right most often on valid, and its accuracy on every split."""
+    on_valid = rate("valid", candidates)
+    best = candidates[int(on_valid.argmax())]
+    return best, {
+        split: float(on_valid.max() if split == "valid" else rate(split, [best])[0]) for split in question.folds
+    }
 
 
 def _parts(features: Any, question: Question, split: Scored) -> Iterator[tuple[Any, Any, Any, Any]]:
@@ -227,29 +167,13 @@ def _shape(pooled: Pooled, layer: int, items: NDArray[np.intp]) -> LayerShape:
     )
 
 
-def table(health: Health, split: Scored) -> str:
-    """The scores as lines of text, a row a layer, for a terminal."""
-    lines = []
-    for answers in health.answers:
-        lines.append(
-            f"{answers.question}, {split}: {answers.items[split]} items, {answers.classes[split]} classes, "
-            f"commonest {answers.majority[split]:.1%}"
-        )
-        for source, layers in answers.scores.items():
-            for measure_name in ("knn", "probe"):
-                shares = [getattr(score, measure_name).get(split) for score in layers]
-                if None not in shares:
-                    best = answers.best(source, measure_name)  # type: ignore[arg-type]
-                    shown = "  ".join(f"{share:6.1%}" for share in shares)
-                    lines.append(
-                        f"  {source:9} {measure_name:5}  {shown}   layer {best.layer}: "
-                        f"{getattr(best, measure_name)[split]:.1%}"
-                    )
-    for name in ("spread", "spread_within", "direction_spread", "effective_rank"):
-        lines.append(f"{name} ({health.shape_items} items, {health.dim} dimensions)")
-        for source, shapes in health.shapes.items():
-            lines.append(f"  {source:9}        " + "  ".join(f"{getattr(shape, name):6.3g}" for shape in shapes))
-    return "\n".join(lines)
+def by_step(health: Health, step: int) -> dict[str, Any]:
+    """A line of `knn.jsonl`: of every question, the accuracy of each source's best layer on valid."""
+    knn = {
+        answers.question: {source: answers.best(source, "knn").knn["valid"] for source in answers.scores}
+        for answers in health.answers
+    }
+    return {"step": step, "knn": knn}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -261,6 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sources", nargs="+", choices=SOURCES, help="(all; with --quick student and teacher)")
     parser.add_argument("--quick", action="store_true", help="few train items, few layers, valid and neighbours only")
     parser.add_argument("--json", type=Path, help="file to write everything to")
+    parser.add_argument("--step", type=int, help=f"of the run: add a line to {BY_STEP_FILE} in its folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # of many small passes, more threads only wait for each other
     quick = options.quick
@@ -275,7 +200,10 @@ def main(arguments: list[str] | None = None) -> None:
         layers=QUICK_LAYERS if quick else None,
     )
     if options.json is not None:
-        write_json(options.json, asdict(health))
+        health.save(options.json)
+    if options.step is not None:
+        with (Path(options.checkpoint) / BY_STEP_FILE).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(by_step(health, options.step)) + "\n")
     for split in splits:
         print(table(health, split))
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.processing.audio_io import MODEL_RATE
+from recipes.health_report import Scored
 from recipes.packs import Split, read_clips, read_pictures, read_records
 from recipes.sight import as_tensor
 
-Scored = Literal["valid", "test"]
 PIXELS = 64
 """Side of the pictures whose pixels are the raw features."""
 MEL_BANDS = 80

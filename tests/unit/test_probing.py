@@ -133,6 +133,17 @@ def test_probe_minimises_the_stated_objective() -> None:
         assert objective(best.coef_ + step, best.intercept_) > least
 
 
+def test_probe_of_more_dimensions_than_items_is_the_same_probe() -> None:
+    features, labels = clouds(40, dim=100)
+    features[1] = features[0]  # a span smaller than the number of items
+    probe = fit_probe(features[:30], labels[:30], 0.01, max_iterations=1000)
+    scaler = StandardScaler().fit(features[:30])
+    theirs = LogisticRegression(C=1 / 0.3, max_iter=5000, tol=1e-8).fit(scaler.transform(features[:30]), labels[:30])
+    assert probe.classifier.coef_.shape == (3, 100)
+    assert np.allclose(probe.classifier.coef_, theirs.coef_, atol=5e-3)
+    assert probe.classify(features[30:]).tolist() == theirs.predict(scaler.transform(features[30:])).tolist()
+
+
 def test_a_path_of_probes_ends_where_each_alone_would() -> None:
     features, labels = clouds()
     path = list(fit_path(features, labels, [1.0, 0.1, 0.01], max_iterations=1000))
