@@ -221,8 +221,25 @@ class TokenSpans(TokenMasking):
         return MaskedTokens(is_masked, torch.where(is_masked, self.mask_id, input_ids))
 
 
+class PatchMasking(Masking):
+    """What the two ways of masking pictures share: how they are called."""
+
+    def __call__(self, batch: int, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Mask:
+        """Draw for `batch` pictures of `grid` (rows, columns) patches: (batch, rows * columns), at least one each.
+
+        Raises:
+            ValueError: there are not as many generators as pictures.
+        """
+        _require_one_each(generators, batch)
+        return Mask(self.draw(grid, generators))
+
+    def draw(self, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Tensor:
+        """What calling does: (batch, patches)."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
-class PatchBlocks(Masking):
+class PatchBlocks(PatchMasking):
     """Rectangles of patches, as BEiT hides them (arXiv 2106.08254; data2vec.md 5.5).
 
     Blocks are added, each within what is still allowed, until the target is reached or ten draws in a row add nothing;
@@ -246,22 +263,16 @@ class PatchBlocks(Masking):
         """Patches to hide of so many, at least 1."""
         return max(round(self.share * patches), 1)
 
-    def __call__(self, batch: int, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Mask:
-        """Draw for `batch` pictures of `grid` (rows, columns) patches: (batch, rows * columns), at least one each.
-
-        Raises:
-            ValueError: there are not as many generators as pictures.
-        """
-        _require_one_each(generators, batch)
+    def draw(self, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Tensor:
         rows, columns = grid
-        masks = torch.zeros(batch, rows, columns, dtype=torch.bool)
+        masks = torch.zeros(len(generators), rows, columns, dtype=torch.bool)
         for mask, generator in zip(masks, generators, strict=True):
             left = self.target(rows * columns)
             while left > 0 and (added := self._add_block(mask, left, generator)):
                 left -= added
             if not mask.any():  # a grid too small for any block
                 mask.view(-1)[torch.randint(rows * columns, (), generator=generator)] = True
-        return Mask(masks.flatten(1))
+        return masks.flatten(1)
 
     def _add_block(self, mask: Tensor, left: int, generator: torch.Generator) -> int:
         """Hide one more rectangle with at most `left` new patches; how many it hid, 0 when ten draws found none."""
@@ -285,6 +296,48 @@ class PatchBlocks(Masking):
                 block.fill_(True)
                 return added
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InverseBlocks(PatchMasking):
+    """Hide all but some small blocks of patches, as data2vec 2.0 does (arXiv 2212.07525; data2vec.md 5.6).
+
+    The blocks to keep lie anywhere, overlap, and are cut at the borders; then patches are taken away from them at
+    random, or added elsewhere, until every picture keeps as many.
+    """
+
+    kept: float = 0.2
+    """Share of the patches that the student sees, rounded down; published as a mask probability of 0.8."""
+    surplus: float = 0.07
+    """Added to `kept` when blocks are counted, for they overlap."""
+    side: int = 3
+    """Of a block."""
+
+    def __post_init__(self) -> None:
+        _require_share(self, "kept", "surplus")
+        _require_positive(self, "side")
+
+    def count(self, patches: int) -> int:
+        """Patches to keep of so many: at least one, and not all."""
+        return min(max(int(self.kept * patches), 1), patches - 1)
+
+    def draw(self, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Tensor:
+        blocks = self.blocks(grid, generators)
+        # Every patch draws a number in [0, 1), those outside all blocks one in [1, 2); the smallest are kept.
+        order = (uniform_at(torch.ones_like(blocks), generators) + ~blocks).argsort(dim=1, stable=True)
+        return torch.ones_like(blocks).scatter_(1, order[:, : self.count(blocks.shape[1])], False)
+
+    def blocks(self, grid: tuple[int, int], generators: Sequence[torch.Generator]) -> Tensor:
+        """(batch, patches), True inside the blocks, before any patch is taken away or added."""
+        rows, columns = grid
+        number = int(rows * columns * (self.kept + self.surplus) / self.side**2)
+        centres = torch.stack([torch.randint(rows * columns, (number,), generator=own) for own in generators])
+        reach = torch.arange(self.side) - self.side // 2
+        row = (centres[..., None] // columns + reach).clamp(0, rows - 1)  # (batch, number, side)
+        column = (centres[..., None] % columns + reach).clamp(0, columns - 1)
+        covered = row[..., :, None] * columns + column[..., None, :]  # (batch, number, side, side)
+        is_inside = torch.zeros(len(generators), rows * columns, dtype=torch.bool)
+        return is_inside.scatter_(1, covered.flatten(1), True)
 
 
 def _round_at_random(number: float, generator: torch.Generator) -> int:

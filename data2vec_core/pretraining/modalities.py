@@ -10,7 +10,8 @@ from torch import Tensor
 
 from data2vec_core.audio.model import Data2VecAudioModel, Frames
 from data2vec_core.pretrained import PretrainedModel
-from data2vec_core.pretraining.masking import FrameSpans, Mask, MaskedTokens, PatchBlocks, TokenMasking
+from data2vec_core.pretraining.decoder import PatchDecoder
+from data2vec_core.pretraining.masking import FrameSpans, InverseBlocks, Mask, MaskedTokens, PatchMasking, TokenMasking
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.presets import METHODS
@@ -136,12 +137,20 @@ class Pictures:
 class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]):
     """Vision. The class token is never masked nor predicted."""
 
-    masking_class = PatchBlocks
-    masking: PatchBlocks
+    masking_class = PatchMasking
+    masking: PatchMasking
+    decoder_class = PatchDecoder
 
     def check_student(self, student: Data2VecVisionModel) -> None:
-        if student.embeddings.mask_token is None:
+        if self.method.decoder is None and student.embeddings.mask_token is None:
             raise ValueError("the student needs a mask token: use_mask_token=True")
+        if self.method.decoder is not None and student.embeddings.mask_token is not None:
+            raise ValueError("with a decoder the student's mask token would never be trained: use_mask_token=False")
+        if self.method.decoder is not None and not isinstance(self.masking, InverseBlocks):
+            raise ValueError(
+                "with a decoder every picture must show as many patches: method.masking must be InverseBlocks, "
+                f"got {type(self.masking).__name__}"
+            )
         if student.config.use_mean_pooling:
             raise ValueError("the head reads the final norm, which the student lacks: use_mean_pooling=False")
         if student.pooler is not None:
@@ -166,7 +175,25 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]
 
     def study(self, inputs: Pictures, mask: Mask) -> Tensor:
         copies = Patches(self.per_mask(inputs.patches.projected), inputs.patches.grid)
-        return self.student.encode(copies, mask.is_masked.to(copies.projected.device))[:, 1:]
+        device = copies.projected.device
+        if self.decoder is None:
+            return self.student.encode(copies, mask.is_masked.to(device))[:, 1:]
+        visible = visible_patches(mask).to(device)
+        return self.decoder(self.student.encode(copies, visible=visible)[:, 1:], visible, copies.grid)
+
+
+def visible_patches(mask: Mask) -> Tensor:
+    """(batch, visible) int64, numbers of the patches that a mask leaves to see.
+
+    Raises:
+        ValueError: not as many of every picture, or none.
+    """
+    counts = (~mask.is_masked).sum(dim=1)
+    if counts.min() != counts.max() or not counts.max():
+        raise ValueError(
+            f"mask: with a decoder every picture must show as many patches, got {counts.min()} to {counts.max()}"
+        )
+    return (~mask.is_masked).nonzero()[:, 1].view(len(counts), -1)
 
 
 def build_pretraining(student: PretrainedModel, method: Method | None = None) -> Data2VecPretraining:

@@ -15,6 +15,7 @@ from data2vec_core.checkpoints.files import TEACHER_FILE
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.outputs import ModelOutput
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.decoder import PatchDecoder
 from data2vec_core.pretraining.masking import Mask, Masking
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.objective import regression_head
@@ -59,14 +60,16 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         method: how it learns.
 
     Raises:
-        ValueError: the student lacks a part that the method needs or has one that it cannot train, or the masking is
-            another modality's.
+        ValueError: the student lacks a part that the method needs or has one that it cannot train, or the masking or
+            the decoder is another modality's.
     """
 
     masking_class: ClassVar[type[Masking]]
     """Of the masking that the method of this modality has."""
     masking: Any
     """The method's; subclasses narrow it."""
+    decoder_class: ClassVar[type[PatchDecoder] | None] = None
+    """Of the decoder that the method may ask for; None: this modality has none."""
 
     def __init__(self, student: Student, method: Method) -> None:
         super().__init__()
@@ -75,13 +78,19 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
                 f"method.masking of {type(self).__name__} must be a {self.masking_class.__name__}, "
                 f"got {type(method.masking).__name__}"
             )
+        if method.decoder is not None and self.decoder_class is None:
+            raise ValueError(f"method.decoder: {type(self).__name__} has none, so it must be None")
         self.method = method
         self.masking = method.masking
         self.check_student(student)
         self.student = student
         self.trace()  # refuses a rule of more layers than there are
         self.teacher = Teacher(student)
-        self.head = regression_head(student.config.hidden_size, method.head).to(student.device)
+        dim = reads = student.config.hidden_size
+        self.decoder: PatchDecoder | None = None
+        if method.decoder is not None and self.decoder_class is not None:
+            self.decoder, reads = self.decoder_class(dim, method.decoder).to(student.device), method.decoder.width
+        self.head = regression_head(dim, method.head, reads=reads).to(student.device)
         for module in self.head.modules():
             student.initialise_module(module)
         self.train()
@@ -147,7 +156,8 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
     @abstractmethod
     def study(self, inputs: Inputs, mask: SomeMask) -> Tensor:
-        """What the student makes of the masked copies of the input: (batch * masks, positions, dim)."""
+        """What the student, and the decoder after it, make of the masked copies of the input, for the head to read:
+        (batch * masks, positions, width)."""
 
     def scored(self, mask: SomeMask) -> Tensor:
         """(batch * masks, positions), where the loss is taken."""
@@ -169,7 +179,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
     def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write a checkpoint of both: the student's, as `from_pretrained(folder)` reads it, and `teacher.safetensors`
-        beside it, which `from_pretrained(folder, role="teacher")` reads.
+        beside it, which `from_pretrained(folder, role="teacher")` reads. Head and decoder serve training alone.
 
         Args:
             dtype: number format of the files; the student's own by default.

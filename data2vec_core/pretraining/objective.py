@@ -14,12 +14,18 @@ _VARIANCE_FLOOR = 1e-6
 """Added to a variance before the root, as the original code does."""
 
 
-def regression_head(dim: int, kind: Literal["linear", "deep"]) -> nn.Module:
+def regression_head(dim: int, kind: Literal["linear", "deep"], *, reads: int | None = None) -> nn.Module:
     """What turns the student's output into a prediction: one linear layer (speech, vision), or two with a GELU between
-    and twice the width inside (text)."""
+    and twice the width inside (text).
+
+    Args:
+        dim: width of the prediction.
+        reads: width of what it is made from; `dim` when None.
+    """
+    reads = dim if reads is None else reads
     if kind == "linear":
-        return nn.Linear(dim, dim)
-    return nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        return nn.Linear(reads, dim)
+    return nn.Sequential(nn.Linear(reads, 2 * reads), nn.GELU(), nn.Linear(2 * reads, dim))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from data2vec_core.pretraining.masking import BertTokens, FrameSpans, PatchBlocks, TokenSpans, mask_generators
+from data2vec_core.pretraining.masking import (
+    BertTokens,
+    FrameSpans,
+    InverseBlocks,
+    PatchBlocks,
+    TokenSpans,
+    mask_generators,
+)
 from tests.pretraining_samples import seeded
 
 seeds = st.integers(0, 2**31)
@@ -113,6 +120,29 @@ def test_a_block_is_a_rectangle_of_the_wanted_area_and_aspect(seed: int) -> None
     assert (width - 0.5) / (height + 0.5) <= 1 / 0.3
 
 
+@given(st.integers(1, 4), st.integers(1, 16), st.integers(2, 16), shares, shares, st.integers(1, 5), seeds)
+def test_inverse_blocks(batch: int, rows: int, columns: int, kept: float, surplus: float, side: int, seed: int) -> None:
+    masking, patches = InverseBlocks(kept=kept, surplus=surplus, side=side), rows * columns
+    is_kept = ~masking(batch, (rows, columns), seeded(seed, batch)).is_masked
+    assert is_kept.shape == (batch, patches)
+    assert set(is_kept.sum(dim=1).tolist()) == {min(max(int(kept * patches), 1), patches - 1)}
+    blocks = masking.blocks((rows, columns), seeded(seed, batch))
+    for own, block in zip(is_kept, blocks, strict=True):
+        fewer, more = (own, block) if own.sum() <= block.sum() else (block, own)
+        assert not (fewer & ~more).any(), "patches are taken from the blocks or added to them, never both"
+
+
+@given(st.integers(1, 14), st.integers(1, 14), st.sampled_from([1, 3, 5]), seeds)
+def test_blocks_to_keep_are_squares_cut_at_the_borders(rows: int, columns: int, side: int, seed: int) -> None:
+    masking = InverseBlocks(kept=0.4, side=side)
+    blocks = masking.blocks((rows, columns), seeded(seed, 5)).unflatten(1, (rows, columns)).float()
+    # Centres are where nothing is missing around them; the squares around all of these are the blocks again.
+    window: Any = {"kernel_size": side, "stride": 1, "padding": side // 2}
+    is_centre = -torch.nn.functional.max_pool2d(-blocks[:, None], **window)
+    assert torch.equal(torch.nn.functional.max_pool2d(is_centre, **window)[:, 0], blocks)
+    assert (blocks.sum(dim=(1, 2)) <= int(rows * columns * 0.47 / side**2) * side**2).all()
+
+
 @given(seeds)
 def test_masks_are_functions_of_the_generators_alone(seed: int) -> None:
     ids = torch.arange(3, 39).repeat(2, 1)
@@ -121,6 +151,7 @@ def test_masks_are_functions_of_the_generators_alone(seed: int) -> None:
         lambda: BertTokens(**VOCABULARY)(ids, seeded(seed, 2)).input_ids,
         lambda: TokenSpans(**VOCABULARY)(ids, seeded(seed, 2)).input_ids,
         lambda: PatchBlocks()(2, (14, 14), seeded(seed, 2)).is_masked,
+        lambda: InverseBlocks()(2, (14, 14), seeded(seed, 2)).is_masked,
     ):
         state = torch.get_rng_state()
         first = draw()
@@ -153,9 +184,10 @@ def test_tokens_of_a_row_know_nothing_of_the_others(input_ids: Tensor, probabili
 
 @given(st.integers(2, 5), seeds)
 def test_blocks_of_a_row_know_nothing_of_the_others(batch: int, seed: int) -> None:
-    many = PatchBlocks()(batch, (14, 14), seeded(seed, batch)).is_masked
-    for place, row in enumerate(many):
-        assert torch.equal(PatchBlocks()(1, (14, 14), mask_generators(seed, 0, [place])).is_masked[0], row)
+    for masking in (PatchBlocks(), InverseBlocks()):
+        many = masking(batch, (14, 14), seeded(seed, batch)).is_masked
+        for place, row in enumerate(many):
+            assert torch.equal(masking(1, (14, 14), mask_generators(seed, 0, [place])).is_masked[0], row)
 
 
 def test_generators_differ_by_seed_batch_place_and_number() -> None:
@@ -200,6 +232,12 @@ def test_shares_of_the_published_settings() -> None:
     assert counts.float().mean() > 115
     assert len(counts.unique()) > 1, "the count varies"
 
+    inverse = InverseBlocks()
+    assert (~inverse(200, (14, 14), seeded(rows=200)).is_masked).sum(dim=1).unique().tolist() == [39]
+    per_row = inverse.blocks((14, 14), seeded(rows=2000)).sum(dim=1)
+    assert per_row.max() == 5 * 9, "five blocks"
+    assert 30 < per_row.float().mean() < 40, "which overlap and are cut"
+
 
 def test_settings_and_clips_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match=r"FrameSpans.probability=1.5"):
@@ -212,12 +250,17 @@ def test_settings_and_clips_out_of_range_are_refused() -> None:
         TokenSpans(vocab_size=100)
     with pytest.raises(ValueError, match=r"PatchBlocks.min_aspect=2"):
         PatchBlocks(min_aspect=2)
+    with pytest.raises(ValueError, match=r"InverseBlocks.kept=-0.1"):
+        InverseBlocks(kept=-0.1)
+    with pytest.raises(ValueError, match=r"InverseBlocks.side=0"):
+        InverseBlocks(side=0)
     with pytest.raises(ValueError, match="a clip of 10 frames cannot hide a span of 10"):
         FrameSpans()(torch.tensor([30, 10]), 30, seeded(rows=2))
     for draw in (
         lambda few: FrameSpans()(torch.tensor([30, 30]), 30, few),
         lambda few: BertTokens()(torch.zeros(2, 5, dtype=torch.long), few),
         lambda few: PatchBlocks()(2, (14, 14), few),
+        lambda few: InverseBlocks()(2, (14, 14), few),
     ):
         with pytest.raises(ValueError, match="generators: one for each of the 2 rows, got 1"):
             draw(seeded(rows=1))
