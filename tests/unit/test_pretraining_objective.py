@@ -167,7 +167,7 @@ def test_a_pooler_a_head_and_another_modality_are_refused() -> None:
         build_pretraining(Data2VecTextModel(tiny_config("text")), tiny_method("text"))
     with pytest.raises(ValueError, match="encoders without a head, got Data2VecVisionForImageClassification"):
         build_pretraining(Data2VecVisionForImageClassification(tiny_config("vision")), tiny_method("vision"))
-    with pytest.raises(ValueError, match="must be a PatchBlocks, got BertTokens"):
+    with pytest.raises(ValueError, match="must be a PatchMasking, got BertTokens"):
         build_pretraining(tiny_student("vision"), tiny_method("text"))
 
 
