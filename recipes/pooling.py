@@ -5,7 +5,6 @@ Padding and special tokens (`<s>`, `</s>`, the class token) do not count. Layer 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,14 +21,15 @@ from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.checkpoints.files import Role
 from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.config import Data2VecVisionConfig
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
+from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.processor import PREPROCESSOR_FILE
 from data2vec_core.processing.text import TextTokenizer
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.trace import Trace
 from data2vec_core.vision.model import Data2VecVisionModel
-from recipes.sight import as_tensor, normalise
 
 MODELS: dict[Modality, tuple[type[PretrainedModel], dict[str, Any]]] = {
     "audio": (Data2VecAudioModel, {}),
@@ -87,6 +87,25 @@ def load_encoder(checkpoint: str | Path, role: Role | None) -> PretrainedModel:
         return model_class(config, **options).eval()
 
 
+def load_processor(checkpoint: str | Path) -> Any:
+    """The processor of a checkpoint: `SpeechFeatureExtractor`, `TextTokenizer` or `ImageProcessor`. A training run of
+    speech or vision may lack its file, which then says what the defaults do for the model's picture size.
+
+    Raises:
+        CheckpointError: no such checkpoint, or one of text without a tokenizer.
+    """
+    found = open_checkpoint(checkpoint)
+    has_settings = (found.folder / PREPROCESSOR_FILE).is_file()
+    match modality_of(checkpoint):
+        case "audio":
+            return SpeechFeatureExtractor.from_pretrained(checkpoint) if has_settings else SpeechFeatureExtractor()
+        case "text":
+            return TextTokenizer.from_pretrained(checkpoint)
+        case "vision":
+            size = Data2VecVisionConfig.from_dict(found.read_config()).image_size_pair
+            return ImageProcessor.from_pretrained(checkpoint) if has_settings else ImageProcessor(size=size)
+
+
 def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) -> Pooled:
     """Represent raw items: clips as (samples,) arrays at 16 kHz, texts, or pictures, by the model's modality.
 
@@ -94,7 +113,7 @@ def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) 
 
     Args:
         model: in eval mode.
-        checkpoint: whose processor prepares the items (a run of speech or vision may lack one: the default then).
+        checkpoint: whose processor prepares the items; see `load_processor`.
 
     Raises:
         ValueError: no items, or an item that the processor or the model refuses.
@@ -138,8 +157,7 @@ def _clip_batches(
     checkpoint: str | Path, model: PretrainedModel, clips: Sequence[NDArray[np.float32]]
 ) -> Iterator[_Batch]:
     """Clips of one length together."""
-    has_settings = (open_checkpoint(checkpoint).folder / PREPROCESSOR_FILE).is_file()
-    extract = SpeechFeatureExtractor.from_pretrained(checkpoint) if has_settings else SpeechFeatureExtractor()
+    extract = load_processor(checkpoint)
     by_length: dict[int, list[int]] = {}
     for index, clip in enumerate(clips):
         by_length.setdefault(len(clip), []).append(index)
@@ -155,7 +173,7 @@ def _text_batches(
     texts: Sequence[str],
 ) -> Iterator[_Batch]:
     """Texts of about one length together; a text of nothing but special tokens counts those."""
-    tokenizer = TextTokenizer.from_pretrained(checkpoint)
+    tokenizer = load_processor(checkpoint)
     special = torch.tensor(sorted(tokenizer.special_ids))
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for some in _slices(by_length, _TEXTS):
@@ -167,15 +185,16 @@ def _text_batches(
 
 
 def _picture_batches(
-    checkpoint: str | Path,  # noqa: ARG001
-    model: PretrainedModel,
-    pictures: Sequence[Image.Image],
+    checkpoint: str | Path, model: PretrainedModel, pictures: Sequence[Image.Image]
 ) -> Iterator[_Batch]:
-    """Pictures squeezed to the side that the model was made for."""
-    side = model.config.image_size_pair[0]
+    """Pictures as the processor makes them, all of one size."""
+    process = load_processor(checkpoint)
     for some in _slices(range(len(pictures)), _PICTURES):
-        pixels = normalise(as_tensor([pictures[i] for i in some], side))
-        is_counted = torch.ones(len(some), 1 + math.prod(model.config.grid_size), dtype=torch.bool)
+        pixels = process([pictures[i] for i in some])["pixel_values"]
+        rows, columns = (
+            side // patch for side, patch in zip(pixels.shape[2:], model.config.patch_size_pair, strict=True)
+        )
+        is_counted = torch.ones(len(some), 1 + rows * columns, dtype=torch.bool)
         is_counted[:, 0] = False  # the class token
         yield _Batch(some, {"pixel_values": pixels}, is_counted)
 

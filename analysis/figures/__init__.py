@@ -1,1 +1,1 @@
-"""Drawing what the analyses find; only what draws curves needs matplotlib."""
+"""Drawing what the analyses find; `style`, `curves` and `layers` need matplotlib, the rest do not."""

@@ -22,6 +22,13 @@ in an order that keeps the first few apart in grey as well."""
 NEUTRAL: Colour = (136, 136, 136)
 """Of whatever is no category: a background, an ignored pixel."""
 
+STUDENT, TEACHER, TARGET = OKABE_ITO[5], OKABE_ITO[4], OKABE_ITO[2]
+"""Of the parts of the method, in every figure; what the student predicts has the student's colour."""
+UNTRAINED = NEUTRAL
+"""Of a network that learnt nothing, drawn for comparison."""
+RAW = OKABE_ITO[0]
+"""Of features without a network, drawn for comparison."""
+
 _ROUNDS = ((1.0, 1.0), (0.62, 1.0), (1.0, 0.55), (0.5, 0.75))
 """Factors on lightness and saturation that tell a second, third and fourth use of a hue from the first."""
 

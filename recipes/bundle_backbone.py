@@ -1,0 +1,153 @@
+"""Pack a finished pre-training run as a bundled encoder: `python -m recipes.bundle_backbone audio --data DATA`.
+
+Writes student and teacher in half precision, the processor's files, the learning curve and the health of what was
+written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are the `CARD` of
+`recipes.backbones.NAME`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import importlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
+from data2vec_core.checkpoints.card import MODALITIES, Card, Metric
+from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
+from data2vec_core.checkpoints.writing import write_tensors
+from recipes.bundle import LARGEST_FILE
+from recipes.health import BY_STEP_FILE, measure
+from recipes.health_report import HEALTH_FILE, MEASURES, Health, Measure, Scored, Source
+from recipes.packs import add_data_option
+from recipes.pooling import load_encoder, load_processor
+
+LOG_LINES = 200
+"""Of the learning curve that is kept, each the mean of what it stands for."""
+_MEASURE_NAMES = {"knn": "kNN", "probe": "linear probe"}
+
+
+def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
+    """Write the folder of a bundled encoder, whole or not at all.
+
+    Args:
+        run: of `pretrain`: `config.json`, both weight files, `log.jsonl`, for text the tokenizer's files.
+        card: what is known of the model beside its numbers; its task has to be `pretraining`.
+        data: folder of the packs, for measuring.
+        folder: made when it does not exist.
+
+    Returns:
+        the card as written.
+
+    Raises:
+        ValueError: the card is of another task, or a weight file is larger than a bundled file may be.
+        CheckpointError: the run lacks a file.
+    """
+    if card.task != "pretraining":
+        raise ValueError(f"card.task={card.task!r}: an encoder without a head has 'pretraining'")
+    student, teacher = load_encoder(run, "student"), load_encoder(run, "teacher")
+    log = read_lines(run / LOG_FILE)
+    with tempfile.TemporaryDirectory() as temporary:
+        staged = Path(temporary)
+        student.save_pretrained(staged, dtype=torch.float16)
+        write_tensors(staged, teacher.public_tensors(), dtype=torch.float16, name=TEACHER_FILE)
+        for name in (WEIGHTS_FILE, TEACHER_FILE):
+            if (size := (staged / name).stat().st_size) > LARGEST_FILE:
+                raise ValueError(f"{name} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
+        load_processor(run).save_pretrained(staged)
+        write_lines(staged / LOG_FILE, thinned(log, LOG_LINES))
+        if (run / BY_STEP_FILE).is_file():
+            shutil.copy(run / BY_STEP_FILE, staged)
+        health = measure(staged, data)
+        health.save(staged / HEALTH_FILE)
+        card = dataclasses.replace(
+            card,
+            metrics=metrics(health),
+            minutes=round(log[-1]["seconds"] / 60, 1),
+            date=datetime.date.today().isoformat(),
+            parameters=student.num_parameters(),
+            extra={**card.extra, "steps": log[-1]["step"], "health": HEALTH_FILE},
+        )
+        card.save(staged)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(staged.iterdir(), key=lambda file: file.name == CARD_FILE):  # the card last: it vouches
+            shutil.move(file, folder / file.name)
+    return card
+
+
+def metrics(health: Health, split: Scored = "test") -> tuple[Metric, ...]:
+    """The scores of each source's layer that does best on valid: student and probe first."""
+    return tuple(
+        Metric(metric_name(answers.question, measure, source), answers.best(source, measure).of(measure)[split], split)
+        for source in health.answers[0].scores
+        for measure in reversed(MEASURES)
+        for answers in health.answers
+    )
+
+
+def metric_name(question: str, measure: Measure, source: Source) -> str:
+    """As the card names it: `speaker, linear probe of the teacher`."""
+    of = {
+        "student": "the student",
+        "teacher": "the teacher",
+        "untrained": "an untrained network",
+        "raw": "raw features",
+    }
+    return f"{question}, {_MEASURE_NAMES[measure]} of {of[source]}"
+
+
+def thinned(log: Sequence[Mapping[str, Any]], lines: int) -> list[dict[str, Any]]:
+    """At most so many reports, each the mean of consecutive ones, under the step of the last of them."""
+    if len(log) <= lines:
+        return [dict(report) for report in log]
+    groups = np.array_split(np.arange(len(log)), lines)
+    kept = []
+    for group in groups:
+        reports = [log[i] for i in group]
+        means = {name: np.mean([report[name] for report in reports], axis=0).tolist() for name in reports[0]}
+        kept.append(means | {name: reports[-1][name] for name in ("step", "seconds")})
+    return kept
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Objects of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write a JSON-lines file, numbers to six digits."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [rounded(entry) for entry in value]
+        return float(f"{value:.6g}") if isinstance(value, float) else value
+
+    text = "".join(json.dumps({name: rounded(value) for name, value in line.items()}) + "\n" for line in lines)
+    path.write_text(text, encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.bundle_backbone", description=__doc__)
+    parser.add_argument("name", choices=MODALITIES)
+    parser.add_argument("--run", type=Path, help="folder of the run (runs/NAME)")
+    add_data_option(parser)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    card = importlib.import_module(f"recipes.backbones.{options.name}").CARD
+    run, folder = options.run or Path("runs") / options.name, BUNDLED_FOLDER / options.name
+    bundle_backbone(run, card, options.data, folder)
+    print((folder / CARD_FILE).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
