@@ -170,8 +170,10 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]
 
     def teach(self, inputs: Pictures, mask: Mask) -> Tensor:  # noqa: ARG002
         trace = self.trace()
-        self.teacher.model(inputs.pixel_values.float(), trace=trace)
-        return self.method.targets.build(trace)[:, 1:]
+        positions = self.teacher.model(inputs.pixel_values.float(), trace=trace).last_hidden_state.shape[:2]
+        is_counted = torch.ones(positions, dtype=torch.bool, device=inputs.pixel_values.device)
+        is_counted[:, 0] = False  # the class token enters no statistics
+        return self.method.targets.build(trace, is_counted)[:, 1:]
 
     def study(self, inputs: Pictures, mask: Mask) -> Tensor:
         copies = Patches(self.per_mask(inputs.patches.projected), inputs.patches.grid)

@@ -14,11 +14,14 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from data2vec_core import Data2VecVisionModel
+from data2vec_core.checkpoints.loading import blank_weights
+from data2vec_core.presets import PRESETS
 from data2vec_core.pretraining.decoder import ConvDecoder, PatchDecoder
 from data2vec_core.pretraining.loop import pretrain
 from data2vec_core.pretraining.masking import InverseBlocks, Mask, PatchBlocks, mask_generators
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.plan import Plan
+from data2vec_core.pretraining.presets import ECONOMICAL_VISION
 from data2vec_core.pretraining.schedule import WarmupCosine
 from tests.pretraining_samples import (
     MODALITIES,
@@ -254,6 +257,30 @@ def test_checkpoints_hold_neither_decoder_nor_head(tmp_path: Path) -> None:
 def test_sizes_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ConvDecoder(**changes)
+
+
+def test_the_class_token_enters_no_statistics() -> None:
+    """Instance norm of targets runs over the patches alone, as in data2vec 2.0."""
+    pretraining: Any = tiny_pretraining("vision", still=True)
+    rule = dataclasses.replace(pretraining.method.targets, layer_norm="instance")
+    pretraining.method = pretraining.method.replace(targets=rule)
+    inputs = pretraining.prepare(tiny_batch("vision"))
+    states = pretraining.teacher.model(inputs.pixel_values, output_hidden_states=True).hidden_states
+    normed = [F.instance_norm(state[:, 1:].transpose(1, 2)).transpose(1, 2) for state in states[-2:]]
+    expected = F.layer_norm((normed[0] + normed[1]) / 2, (32,))
+    assert_close(pretraining.teach(inputs, None), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_economical_method_fits_a_student_of_base_size() -> None:
+    config: Any = PRESETS["vision-base"]
+    with blank_weights():
+        pretraining = build_pretraining(Data2VecVisionModel(config), ECONOMICAL_VISION)
+    assert pretraining.decoder is not None
+    # 6 convolutions of 768 channels in 16 groups, kernels of 3 x 3, with biases, and the last linear layer.
+    of_decoder = sum(p.numel() for part in (pretraining.decoder, pretraining.head) for p in part.parameters())
+    assert of_decoder == 6 * (768 * 48 * 9 + 768) + 768 * 768 + 768
+    mask = ECONOMICAL_VISION.masking(2, (14, 14), mask_generators(0, 0, range(2)))  # type: ignore[operator]
+    assert mask.is_masked.sum(dim=1).tolist() == [157, 157]
 
 
 def test_what_does_not_go_together_is_refused() -> None:
