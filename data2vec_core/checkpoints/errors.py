@@ -1,4 +1,4 @@
-"""The one error that reading or writing a checkpoint raises."""
+"""The error that reading or writing a checkpoint raises, and one kind of it that callers tell apart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Collection
 
 class CheckpointError(Exception):
     """A checkpoint cannot be found, read or fitted. The message says what to do about it."""
+
+
+class NoTeacherError(CheckpointError):
+    """The checkpoint is of a student alone."""
 
 
 def first_few(names: Collection[str], limit: int = 5) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, named_backbone, public_prefix
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
-from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
 from data2vec_core.checkpoints.files import CONFIG_FILE, TEACHER_FILE, Role, read_json
 from data2vec_core.checkpoints.hub import download
 from data2vec_core.checkpoints.reading import read_tensor_file, read_weights
@@ -54,7 +54,7 @@ class Checkpoint:
         if role == "teacher" and teacher_file.is_file():
             tensors = read_tensor_file(teacher_file)
         elif role == "teacher" and name is None:
-            raise CheckpointError(f"{self.source} has no teacher: {TEACHER_FILE} is missing")
+            raise NoTeacherError(f"{self.source} has no teacher: {TEACHER_FILE} is missing")
         else:
             tensors = read_weights(self.folder)
         if name is None:
