@@ -1,31 +1,38 @@
 """The training loop: a generator of reports that a killed run resumes, bit for bit on the CPU.
 
-Everything random is either a function of the number of the batch (its content, its mask) or of PyTorch's own
-generators, whose state is saved with the weights.
+Everything random is either a function of the number of the batch and the place of a row in it (content and mask) or of
+PyTorch's own generators, whose states are saved with the weights. Several processes that share each batch take the
+steps that one would; only their dropout is another.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import LOG_FILE, STATE_FILE, replacing
 from data2vec_core.checkpoints.writing import write_state
+from data2vec_core.pretraining.distributed import Shard, World
 from data2vec_core.pretraining.masking import mask_generators
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.objective import Moments
 from data2vec_core.pretraining.plan import Plan
+from data2vec_core.pretraining.seeds import mixed_seed
 
-Batches = Callable[[int], Batch]
-"""From the number of a batch, counted from 0 over the whole run, to the batch: the same whenever it is asked."""
+Batches = Callable[[int, Shard], Batch]
+"""From the number of a batch, counted from 0 over the whole run, to the rows of it that a process has, on the CPU: the
+same whenever it is asked, and at least one. Padded to the longest of the whole batch: convolutions let padding into the
+last frames of a clip as the reference does, and so its length matters (data2vec.md 9.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,7 @@ def pretrain(
     plan: Plan,
     folder: str | Path,
     *,
-    device: torch.device | str = "cpu",
+    world: World | None = None,
     minutes: float = math.inf,
 ) -> Iterator[StepReport]:
     """Train until the plan is fulfilled or the time is up.
@@ -69,38 +76,46 @@ def pretrain(
     teacher, each written whole or not at all. Closing the generator ends the run; so does a kill: the next call goes on
     from the last checkpoint, and drops the log's lines after it.
 
+    In a world of several processes each calls this, with a model of the same kind and the same other arguments, and
+    takes every report. The first alone reads and writes the folder, and its weights become those of all. Resuming is
+    exact where there are as many processes as before; with more or fewer, dropout goes on with other random numbers.
+
     Args:
         model: fresh; overwritten by the state of an earlier run found in the folder.
-        batches: on the CPU.
+        batches: see `Batches`.
         folder: of the run.
-        device: to train on.
+        world: the device to train on, and the processes that share the work; one alone on the CPU when None.
         minutes: stop, with a checkpoint, after so much time in this call.
 
     Yields:
-        a report every `plan.report_every` steps and of the last step.
+        a report every `plan.report_every` steps and of the last step, about all processes; only what clocks say may
+        differ between them.
 
     Raises:
         CheckpointError: the folder holds a run of another model.
         FloatingPointError: the loss or the gradient is not a number; the last checkpoint is from before that.
         CollapseError: see `CollapseAlarm`.
+        ValueError: a batch has no row for a process.
     """
-    device, folder = torch.device(device), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(model.to(device).train(), plan, device)
-    if (folder / STATE_FILE).is_file():
-        run.restore(folder / STATE_FILE)
-    _drop_lines_after(run.step, folder / LOG_FILE)
+    world, folder = world or World(), Path(folder)
+    run = _Run(model.to(world.device).train(), plan, world)
+    run.restore(folder)
+    log_file = Path(os.devnull)
+    if world.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        log_file = folder / LOG_FILE
+        _drop_lines_after(run.step, log_file)
 
     earlier, started = run.seconds, time.monotonic()
     reported, items = started, 0
     is_last = run.step >= plan.steps
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+    with log_file.open("a", encoding="utf-8") as log:
         while not is_last:
             step = run.advance(batches)
             items += step.items
             now = time.monotonic()
             run.seconds = earlier + now - started
-            is_last = run.step == plan.steps or now - started >= 60 * minutes
+            is_last = run.step == plan.steps or world.any(now - started >= 60 * minutes)
             report = None
             if is_last or run.step % plan.report_every == 0:
                 report = run.report(step, items / max(now - reported, 1e-9))
@@ -124,6 +139,7 @@ class _Step:
     teacher_decay: float
     gradient_norm: float
     targets: Moments
+    """Of the rows of this process, as are those of the predictions."""
     predictions: Moments
     items: int
 
@@ -131,29 +147,36 @@ class _Step:
 class _Run:
     """Everything that changes while training."""
 
-    def __init__(self, model: Data2VecPretraining, plan: Plan, device: torch.device) -> None:
-        torch.manual_seed(plan.seed)
-        self.model, self.plan, self.device = model, plan, device
+    def __init__(self, model: Data2VecPretraining, plan: Plan, world: World) -> None:
+        self.model, self.plan, self.world = model, plan, world
+        self.joined = world.join(model)
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = plan.optimiser(model)
+        torch.manual_seed(mixed_seed(plan.seed, world.shard.rank))
         self.step = 0
         """Updates so far."""
         self.seconds = 0.0
 
     def advance(self, batches: Batches) -> _Step:
         """One update of the student, then one of the teacher."""
-        plan, rate = self.plan, self.plan.schedule(self.step)
+        plan, world, rate = self.plan, self.world, self.plan.schedule(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         total, count, items = 0.0, 0, 0
         targets = predictions = None
-        for index in range(self.step * plan.accumulate, (self.step + 1) * plan.accumulate):
-            batch = {name: tensor.to(self.device) for name, tensor in batches(index).items()}
+        is_bf16 = plan.bf16 and world.device.type == "cuda"
+        indices = range(self.step * plan.accumulate, (self.step + 1) * plan.accumulate)
+        for index in indices:
+            batch = {name: tensor.to(world.device) for name, tensor in batches(index, world.shard).items()}
             rows = len(next(iter(batch.values())))
-            generators = mask_generators(plan.seed, index, range(rows), self.model.method.masks_per_sample)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=plan.bf16 and self.device.type == "cuda"):
-                output = self.model(batch, generators)
-            output.total.backward()
+            if rows == 0:
+                raise ValueError(f"batches: batch {index} has no row for process {world.shard.rank}; make it larger")
+            places = world.shard.places(rows)
+            generators = mask_generators(plan.seed, index, places, self.model.method.masks_per_sample)
+            with nullcontext() if index == indices[-1] else world.apart(self.joined):
+                with torch.autocast(world.device.type, torch.bfloat16, enabled=is_bf16):
+                    output = self.joined(batch, generators, fewest_of_all=world.fewest)
+                output.total.backward()
             total += output.total.item()
             count += output.count
             items += rows
@@ -164,9 +187,10 @@ class _Run:
         assert predictions is not None
 
         # Summed first and divided after, for how much is masked is known only now.
+        total, count, items = world.sum(torch.tensor([total, count, items], dtype=torch.float64)).tolist()
         for parameter in self.parameters:
             if parameter.grad is not None:  # a block that layer drop skipped has none
-                parameter.grad /= max(count, 1)
+                parameter.grad *= world.shard.size / max(count, 1)  # the mean over processes, to be the sum
         limit = math.inf if plan.clip is None else plan.clip
         loss, norm = total / max(count, 1), nn.utils.clip_grad_norm_(self.parameters, limit).item()
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -177,7 +201,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         decay = self.model.update_teacher(self.step)
-        return _Step(loss, rate, decay, norm, targets, predictions, items)
+        return _Step(loss, rate, decay, norm, targets, predictions, int(items))
 
     def report(self, step: _Step, items_per_second: float) -> StepReport:
         """About the step just made."""
@@ -187,45 +211,70 @@ class _Run:
             learning_rate=step.learning_rate,
             teacher_decay=step.teacher_decay,
             gradient_norm=step.gradient_norm,
-            target_spread=step.targets.spread(),
-            prediction_spread=step.predictions.spread(),
+            target_spread=self._of_all(step.targets).spread(),
+            prediction_spread=self._of_all(step.predictions).spread(),
             distances=self.model.teacher.distances(self.model.student),
             items=step.items,
             items_per_second=items_per_second,
             seconds=self.seconds,
         )
 
+    def _of_all(self, moments: Moments) -> Moments:
+        """Those of all processes together."""
+        parts = (moments.total.new_tensor([moments.count]), moments.total, moments.squares)
+        count, total, squares = self.world.sum(torch.cat(parts)).split([len(part) for part in parts])
+        return Moments(int(count), total, squares)
+
     def save(self, folder: Path) -> None:
         """Write both models, then the state: a run killed in between resumes from the state before, and writes the
         models again."""
-        self.model.save_pretrained(folder)
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": self.world.gather(_random_state(self.world.device)),
             "step": self.step,
             "seconds": self.seconds,
         }
-        if self.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        write_state(folder / STATE_FILE, state)
+        if self.world.is_first:
+            self.model.save_pretrained(folder)
+            write_state(folder / STATE_FILE, state)
+        self.world.wait()
 
-    def restore(self, path: Path) -> None:
-        """Go on from a saved state.
+    def restore(self, folder: Path) -> None:
+        """Go on from the state that the first process finds in the folder, if any.
 
         Raises:
             CheckpointError: it is of another model.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        path, world = folder / STATE_FILE, self.world
+        is_there = world.is_first and path.is_file()
+        state = world.from_first(torch.load(path, map_location="cpu", weights_only=True) if is_there else None)
+        if state is None:
+            return
         try:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path} is of another model, so the run cannot go on from it: {error}") from error
-        torch.set_rng_state(state["random"])
-        if self.device.type == "cuda" and "random_cuda" in state:
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.step, self.seconds = state["step"], state["seconds"]
+        if len(state["random"]) == world.shard.size:
+            _set_random_state(state["random"][world.shard.rank], world.device)
+        else:
+            torch.manual_seed(mixed_seed(self.plan.seed, world.shard.rank, self.step))
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    """Of PyTorch's generators that training on the device uses."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def _drop_lines_after(step: int, log: Path) -> None:

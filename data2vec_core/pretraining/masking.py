@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from data2vec_core.pretraining.seeds import mixed_seed
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,10 @@ def mask_generators(seed: int, batch: int, places: Iterable[int], masks: int = 1
         places: of the rows in the whole batch, of which a process may have a share.
         masks: how many every row gets; more of them leave the first ones as they are.
     """
-    generators = []
-    for place, number in itertools.product(places, range(masks)):
-        # PyTorch's CPU generator starts from the low 32 bits alone, so that numbers merely added or shifted together
-        # would give related streams, or the same.
-        (mixed,) = np.random.SeedSequence((seed, batch, place, number)).generate_state(1, np.uint64)
-        generators.append(torch.Generator().manual_seed(int(mixed)))
-    return generators
+    return [
+        torch.Generator().manual_seed(mixed_seed(seed, batch, place, number))
+        for place, number in itertools.product(places, range(masks))
+    ]
 
 
 class Masking:

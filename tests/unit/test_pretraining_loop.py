@@ -15,6 +15,7 @@ import torch
 from torch.testing import assert_close
 
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.pretraining.distributed import Shard
 from data2vec_core.pretraining.loop import StepReport, pretrain
 from data2vec_core.pretraining.masking import mask_generators
 from data2vec_core.pretraining.modalities import build_pretraining
@@ -45,9 +46,9 @@ def timeless(reports: list[StepReport]) -> list[StepReport]:
     return [dataclasses.replace(report, items_per_second=0, seconds=0) for report in reports]
 
 
-def batches(modality: str) -> Any:
+def batches(modality: str, size: int = 3) -> Any:
     """Another random batch at every number."""
-    return lambda index: tiny_batch(modality, seed=index)
+    return lambda index, shard: {n: shard.of(rows) for n, rows in tiny_batch(modality, index, size).items()}
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -115,7 +116,7 @@ def test_loss_falls_on_one_batch_and_targets_keep_their_spread(modality: str, tm
     positions = {"use_absolute_position_embeddings": True} if modality == "vision" else {}
     model = build_pretraining(tiny_student(modality, **STILL[modality], **positions), tiny_method(modality))
     batch = tiny_batch(modality)
-    reports = list(pretrain(model, lambda _: batch, plan(100, rate=1e-2, save_every=100, seed=3), tmp_path))
+    reports = list(pretrain(model, lambda *_: batch, plan(100, rate=1e-2, save_every=100, seed=3), tmp_path))
     first, last = (sum(report.loss for report in part) for part in (reports[:5], reports[-5:]))
     assert last < 0.7 * first
     assert min(report.target_spread for report in reports) > 0.1
@@ -129,7 +130,7 @@ def test_accumulated_batches_are_one_large_batch(modality: str, tmp_path: Path) 
     model, expected = small(modality, still=True), small(modality, still=True)
     once = plan(1, rate=0.0, accumulate=2, seed=3)
     parts = [tiny_batch(modality, size=3), tiny_batch(modality, seed=1, size=2)]
-    (report,) = pretrain(model, lambda index: parts[index], once, tmp_path)
+    (report,) = pretrain(model, lambda index, _: parts[index], once, tmp_path)
     masks = [mask_generators(3, index, range(size)) for index, size in ((0, 3), (1, 2))]
     outputs = [expected(batch, generators) for batch, generators in zip(parts, masks, strict=True)]
     assert outputs[0].count != outputs[1].count
@@ -180,7 +181,7 @@ def test_collapse_and_numbers_that_are_none_stop_a_run(tmp_path: Path) -> None:
     with pytest.raises(CollapseError, match="step 3: the targets"):
         next(run)
 
-    def broken(index: int) -> Batch:
+    def broken(index: int, _: Shard) -> Batch:
         return {name: tensor * (float("nan") if index == 3 else 1.0) for name, tensor in tiny_batch("vision").items()}
 
     run = pretrain(small("vision"), broken, plan(save_every=1), tmp_path / "b")
@@ -234,3 +235,6 @@ def test_progress_bar_starts_where_the_run_does(tmp_path: Path) -> None:
     quiet = io.StringIO()
     assert len(list(with_progress_bar(iter(reports), 6, quiet))) == 5
     assert quiet.getvalue() == ""
+    screen = Terminal()
+    assert len(list(with_progress_bar(iter(reports), 6, screen, is_shown=False))) == 5
+    assert screen.getvalue() == ""
