@@ -72,7 +72,17 @@ def take_views(pixels: Tensor, views: Tensor, side: int, mode: str = "bilinear")
 
 def jitter(pixels: Tensor, generator: torch.Generator, strength: float = 0.4) -> Tensor:
     """Random brightness, contrast and saturation of normalised pictures (batch, 3, height, width)."""
-    brightness, contrast, saturation = 1 + strength * (2 * torch.rand(3, len(pixels), 1, 1, 1, generator=generator) - 1)
+    return change_colours(pixels, random_colours(len(pixels), generator, strength))
+
+
+def random_colours(count: int, generator: torch.Generator, strength: float = 0.4) -> Tensor:
+    """Random brightness, contrast and saturation for `change_colours`: (count, 3) factors around 1."""
+    return 1 + strength * (2 * torch.rand(3, count, generator=generator).T - 1)
+
+
+def change_colours(pixels: Tensor, factors: Tensor) -> Tensor:
+    """Change normalised pictures (batch, 3, height, width) by factors (batch, 3)."""
+    brightness, contrast, saturation = factors.T[..., None, None, None]  # each (batch, 1, 1, 1)
     pixels = (pixels + 1) * brightness - 1
     mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
     pixels = (pixels - mean) * contrast + mean

@@ -1,9 +1,7 @@
-"""What the sound recipes share: augmentation, batching by length, the small encoder."""
+"""What the sound recipes share: augmentation and the small encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,37 +62,3 @@ def shift(samples: Samples, most: int, random: np.random.Generator) -> Samples:
 def fit_length(samples: Samples, length: int) -> Samples:
     """Cut the end off, or fill it with silence."""
     return samples[:length] if len(samples) >= length else np.pad(samples, (0, length - len(samples)))
-
-
-class LengthBatches:
-    """Batches of clips of similar length, in a new order every epoch.
-
-    Args:
-        lengths: samples of every clip.
-        budget: most samples in a batch, padding included.
-    """
-
-    def __init__(self, lengths: Sequence[int], budget: int, seed: int) -> None:
-        self._lengths = np.asarray(lengths)
-        self._budget = budget
-        self._seed = seed
-        self.epoch = lru_cache(maxsize=2)(self._epoch)
-        self.per_epoch = len(self.epoch(0))
-        """Of every epoch, although another order may make a batch more or fewer: a step must tell its epoch."""
-
-    def indices(self, step: int) -> list[int]:
-        """Clips of the batch of one step."""
-        batches = self.epoch(step // self.per_epoch)
-        return batches[step % self.per_epoch % len(batches)]
-
-    def _epoch(self, epoch: int) -> list[list[int]]:
-        random = np.random.default_rng((self._seed, epoch))
-        order = np.argsort(self._lengths * random.uniform(0.85, 1.15, len(self._lengths)))
-        batches: list[list[int]] = [[]]
-        for index in order.tolist():
-            longest = max((self._lengths[i] for i in [*batches[-1], index]), default=0)
-            if batches[-1] and longest * (len(batches[-1]) + 1) > self._budget:
-                batches.append([])
-            batches[-1].append(index)
-        random.shuffle(batches)
-        return batches

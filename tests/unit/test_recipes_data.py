@@ -14,9 +14,10 @@ import soundfile
 import torch
 from PIL import Image
 
+from recipes.batching import LengthBatches
 from recipes.packs import data_folder, read_clips, read_pictures, read_records
 from recipes.sight import as_tensor, gradient_histograms, normalise, random_views, take_views
-from recipes.sound import LengthBatches, add_noise, change_speed, fit_length, shift
+from recipes.sound import add_noise, change_speed, fit_length, shift
 
 
 def write_lines(path: Path, records: list[dict[str, object]]) -> None:

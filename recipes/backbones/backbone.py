@@ -1,0 +1,22 @@
+"""What the three backbones have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data2vec_core.checkpoints.card import Card
+from data2vec_core.config import ModelConfig
+from data2vec_core.pretraining.method import Method
+from data2vec_core.pretraining.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """One bundled encoder: its shape and how it learns."""
+
+    card: Card
+    """Facts known beforehand; scores, minutes and date follow."""
+    student: ModelConfig
+    """With the dropout of pre-training."""
+    method: Method
+    plan: Plan
