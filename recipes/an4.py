@@ -13,8 +13,8 @@ from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.ctc import CTCTokenizer
-from recipes.metrics import word_errors
 from recipes.batching import LengthBatches
+from recipes.metrics import word_errors
 from recipes.packs import read_clips
 from recipes.sound import add_noise, change_speed, small_encoder
 from recipes.training import Plan

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.pretraining.distributed import Shard
