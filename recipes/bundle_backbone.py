@@ -1,7 +1,7 @@
 """Pack a finished pre-training run as a bundled encoder: `python -m recipes.bundle_backbone audio --data DATA`.
 
 Writes student and teacher in half precision, the processor's files, the learning curve and the health of what was
-written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are the `CARD` of
+written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are those of
 `recipes.backbones.NAME`.
 """
 
@@ -11,29 +11,25 @@ import argparse
 import dataclasses
 import datetime
 import importlib
-import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
-from data2vec_core.checkpoints.card import MODALITIES, Card, Metric
+from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
 from data2vec_core.checkpoints.writing import write_tensors
 from recipes.bundle import LARGEST_FILE
 from recipes.health import BY_STEP_FILE, measure
-from recipes.health_report import HEALTH_FILE, MEASURES, Health, Measure, Scored, Source
+from recipes.health_report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
 from recipes.packs import add_data_option
 from recipes.pooling import load_encoder, load_processor
+from recipes.run_log import read_lines, thinned, write_lines
 
 LOG_LINES = 200
-"""Of the learning curve that is kept, each the mean of what it stands for."""
-_MEASURE_NAMES = {"knn": "kNN", "probe": "linear probe"}
+"""Of the learning curve that is kept."""
 
 
 def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
@@ -52,8 +48,8 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
         ValueError: the card is of another task, or a weight file is larger than a bundled file may be.
         CheckpointError: the run lacks a file.
     """
-    if card.task != "pretraining":
-        raise ValueError(f"card.task={card.task!r}: an encoder without a head has 'pretraining'")
+    if not card.is_encoder:
+        raise ValueError(f"card.task={card.task!r}: an encoder without a head has {PRETRAINING!r}")
     student, teacher = load_encoder(run, "student"), load_encoder(run, "teacher")
     log = read_lines(run / LOG_FILE)
     with tempfile.TemporaryDirectory() as temporary:
@@ -102,37 +98,7 @@ def metric_name(question: str, measure: Measure, source: Source) -> str:
         "untrained": "an untrained network",
         "raw": "raw features",
     }
-    return f"{question}, {_MEASURE_NAMES[measure]} of {of[source]}"
-
-
-def thinned(log: Sequence[Mapping[str, Any]], lines: int) -> list[dict[str, Any]]:
-    """At most so many reports, each the mean of consecutive ones, under the step of the last of them."""
-    if len(log) <= lines:
-        return [dict(report) for report in log]
-    groups = np.array_split(np.arange(len(log)), lines)
-    kept = []
-    for group in groups:
-        reports = [log[i] for i in group]
-        means = {name: np.mean([report[name] for report in reports], axis=0).tolist() for name in reports[0]}
-        kept.append(means | {name: reports[-1][name] for name in ("step", "seconds")})
-    return kept
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON-lines file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Write a JSON-lines file, numbers to six digits."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
-            return [rounded(entry) for entry in value]
-        return float(f"{value:.6g}") if isinstance(value, float) else value
-
-    text = "".join(json.dumps({name: rounded(value) for name, value in line.items()}) + "\n" for line in lines)
-    path.write_text(text, encoding="utf-8")
+    return f"{question}, {MEASURE_NAMES[measure]} of {of[source]}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -143,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_data_option(parser)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    card = importlib.import_module(f"recipes.backbones.{options.name}").CARD
+    card = importlib.import_module(f"recipes.backbones.{options.name}").BACKBONE.card
     run, folder = options.run or Path("runs") / options.name, BUNDLED_FOLDER / options.name
     bundle_backbone(run, card, options.data, folder)
     print((folder / CARD_FILE).read_text(encoding="utf-8"))

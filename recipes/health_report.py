@@ -20,6 +20,7 @@ Source = Literal["student", "teacher", "untrained", "raw"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 Measure = Literal["knn", "probe"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+MEASURE_NAMES: dict[Measure, str] = {"knn": "kNN", "probe": "linear probe"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""Write the tables of the README files from the models' cards and the list of examples: `python -m recipes.readme`.
+"""Write the tables of README and RESULTS from the models' cards, their health and the list of examples:
+`python -m recipes.readme`.
 
 A table stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. With `--check` nothing is written, and the command
 fails when a table is not what the cards say.
@@ -9,17 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, BundledModel, bundled_models
+from recipes.health_report import HEALTH_FILE, Answers, Health, Source
+from recipes.results import bundled_encoders, results, table
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES_FILE = ROOT / "assets" / "examples" / "examples.json"
 
 
 def models_table() -> str:
-    """What each bundled model does and how well."""
+    """What each bundled model with a task does and how well."""
 
     def row(model: BundledModel) -> Sequence[str]:
         card = model.card
@@ -27,7 +30,29 @@ def models_table() -> str:
         size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
         return f"`{model.name}`", card.modality, card.task, card.trained_on, size, ", ".join(scores)
 
-    return _table(("name", "input", "task", "trained on", "parameters", "measured"), map(row, bundled_models()))
+    models = (model for model in bundled_models() if not model.card.is_encoder)
+    return table(("name", "input", "task", "trained on", "parameters", "measured"), map(row, models))
+
+
+def encoders_table() -> str:
+    """What each bundled encoder has learnt: the student's scores on test beside those of no learning at all."""
+
+    def row(model: BundledModel) -> Sequence[str]:
+        card, health = model.card, Health.load(model.folder / HEALTH_FILE)
+        scores = (
+            f"{answers.question} {' / '.join(_share(answers, source) for source in ('student', 'untrained', 'raw'))}"
+            for answers in health.answers
+        )
+        size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
+        return f"`{model.name}`", card.modality, card.trained_on, size, "; ".join(scores), card.licence
+
+    head = ("name", "input", "trained on", "parameters", "linear probe (kNN) of student / untrained / raw", "licence")
+    return table(head, map(row, bundled_encoders()))
+
+
+def _share(answers: Answers, source: Source) -> str:
+    probe, knn = (answers.best(source, measure).of(measure)["test"] for measure in ("probe", "knn"))
+    return f"{probe:.1%} ({knn:.1%})"
 
 
 def weights_table() -> str:
@@ -37,13 +62,13 @@ def weights_table() -> str:
         folder = model.folder.relative_to(BUNDLED_FOLDER.parent).as_posix()
         return f"`{folder}`", model.card.trained_on, model.card.parent or "trained from scratch", model.card.licence
 
-    return _table(("folder", "trained on", "started from", "licence"), map(row, bundled_models()))
+    return table(("folder", "trained on", "started from", "licence"), map(row, bundled_models()))
 
 
 def examples_table() -> str:
     """Where each example input comes from and under which licence."""
     records = json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))
-    return _table(
+    return table(
         ("file", "source", "changes", "licence"),
         ((f"`examples/{r['file']}`", r["source"], r["changes"], r["licence"]) for r in records),
     )
@@ -51,8 +76,9 @@ def examples_table() -> str:
 
 #: File -> name of a table in it -> what writes that table.
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
-    ROOT / "README.md": {"models": models_table},
+    ROOT / "README.md": {"models": models_table, "encoders": encoders_table},
     ROOT / "assets" / "README.md": {"weights": weights_table, "examples": examples_table},
+    ROOT / "recipes" / "RESULTS.md": {"results": results},
 }
 
 
@@ -89,11 +115,6 @@ def main(arguments: list[str] | None = None) -> None:
         print(("out of date, run `make readme`: " if check else "written: ") + ", ".join(stale))
     if stale and check:
         sys.exit(1)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 if __name__ == "__main__":

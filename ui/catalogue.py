@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
-from data2vec_core.checkpoints.card import Card, Metric, Modality
-
-PRETRAINING = "pretraining"
-"""Task of a card whose model is an encoder without a head."""
+from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
 
 ToolName = Literal["transcribe", "classify_audio", "classify_text", "classify_image", "segment_image"]
 Task = Callable[[Any], Any]

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from ui.catalogue import PRETRAINING, TOOLS, ModelEntry, ToolName
+from ui.catalogue import TOOLS, ModelEntry, ToolName
 from ui.errors import sentence
 from ui.examples import shipped_examples
 from ui.inputs import upload_path
@@ -203,7 +203,7 @@ def _reporter(progress: gr.Progress) -> Callable[[float, str], None]:
 def _model_label(entry: ModelEntry) -> str:
     if entry.is_bundled:
         return say("panel.model_bundled", name=entry.name, title=entry.card.title) if entry.card.title else entry.name
-    key = "panel.model_encoder" if entry.card.task == PRETRAINING else "panel.model_public"
+    key = "panel.model_encoder" if entry.card.is_encoder else "panel.model_public"
     return say(key, name=entry.name)
 
 

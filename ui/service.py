@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from ui.catalogue import PRETRAINING, TOOLS, ModelEntry, Task, Tool, ToolName, known_models
+from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
 from ui.inputs import READERS, refusals_in_words
 from ui.settings import Settings
 from ui.words import say
@@ -73,12 +73,14 @@ class Service:
         self._example_answers: dict[tuple[ToolName, str], Answer] = {}
 
     def models_for(self, name: ToolName) -> list[ModelEntry]:
-        """The models to offer for a tool: those made for it, and encoders of its modality, which say what they lack."""
+        """The models to offer for a tool: those made for it, and public encoders of its modality, which say what they
+        lack: who knows their names looks for them here."""
         tool = TOOLS[name]
         return [
             entry
             for entry in self.models
-            if tool.fits(entry.card) or (entry.card.modality == tool.modality and entry.card.task == PRETRAINING)
+            if tool.fits(entry.card)
+            or (entry.card.is_encoder and entry.card.modality == tool.modality and not entry.is_bundled)
         ]
 
     def loaded(self) -> list[tuple[ToolName, str]]:
@@ -132,7 +134,7 @@ class Service:
         if entry is not None:
             if tool.fits(entry.card):
                 return str(entry.folder or model)
-            is_encoder = entry.card.task == PRETRAINING and entry.card.modality == tool.modality
+            is_encoder = entry.card.is_encoder and entry.card.modality == tool.modality
             raise ValueError(say("model.no_head" if is_encoder else "model.misfit", model=model, names=fitting))
         is_hub_id = _HUB_ID.fullmatch(model) is not None
         folder = Path(model).expanduser()

@@ -13,6 +13,8 @@ from data2vec_core.checkpoints.files import CARD_FILE, read_json, write_json
 
 Modality = Literal["audio", "text", "vision"]
 MODALITIES = ("audio", "text", "vision")
+PRETRAINING = "pretraining"
+"""Task of a card whose model is an encoder without a head."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Card:
     """The bundled name, such as `an4`."""
     modality: Modality
     task: str
-    """What it does: `transcription`, `classification`, `segmentation`, `pretraining`, ..."""
+    """What it does: `transcription`, `classification`, `segmentation`, ...; `pretraining` of an encoder alone."""
     title: str = ""
     """A few words for a list: `Spelled names and dates (English)`."""
     description: str = ""
@@ -70,6 +72,11 @@ class Card:
         for name in ("name", "task"):
             if not isinstance(value := getattr(self, name), str) or not value:
                 raise ValueError(f"Card.{name}={value!r}: expected a word or two")
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether the model is an encoder without a head, which has no answers."""
+        return self.task == PRETRAINING
 
     def metric(self, name: str, split: str = "test") -> float | None:
         """Value of one score; None when the card does not state it."""
