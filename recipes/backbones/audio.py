@@ -85,22 +85,26 @@ class ClipsInMemory:
 class Crops:
     """Batches of crops of one length, from clips of about that length, so that nothing is padded.
 
-    A clip appears once an epoch for every `LONGEST` of its length. Half of the crops are played up to a tenth slower or
+    A clip appears once an epoch for every `longest` of its length. Half of the crops are played up to a tenth slower or
     faster, some get noise.
 
     Args:
         clips: at least `SHORTEST` each.
         seconds: of sound in a batch.
         seed: of the order, the places of the crops, and their changes.
+        longest: samples of a crop.
+        least: crops in a batch; see `LengthBatches`.
     """
 
-    def __init__(self, clips: Clips, *, seconds: float = 24.0, seed: int = 0) -> None:
+    def __init__(
+        self, clips: Clips, *, seconds: float = 24.0, seed: int = 0, longest: int = LONGEST, least: int = 1
+    ) -> None:
         self._clips = clips
         self._seed = seed
         lengths = np.asarray(clips.lengths)
-        self._clip_of = np.repeat(np.arange(len(lengths)), -(-lengths // LONGEST))  # by item
-        self._lengths = lengths[self._clip_of].clip(max=LONGEST)
-        self._batches = LengthBatches(self._lengths.tolist(), round(seconds * MODEL_RATE), seed)
+        self._clip_of = np.repeat(np.arange(len(lengths)), -(-lengths // longest))  # by item
+        self._lengths = lengths[self._clip_of].clip(max=longest)
+        self._batches = LengthBatches(self._lengths.tolist(), round(seconds * MODEL_RATE), seed, least=least)
         self._extractor = SpeechFeatureExtractor()
         self.per_epoch = self._batches.per_epoch
         """Batches."""

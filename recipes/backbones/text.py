@@ -32,12 +32,13 @@ class Rows:
         pad_id: what fills shorter ones up.
         tokens: in a batch, padding included.
         seed: of the order.
+        least: rows in a batch; see `LengthBatches`.
     """
 
-    def __init__(self, rows: Sequence[Row], pad_id: int, *, tokens: int = 2048, seed: int = 0) -> None:
+    def __init__(self, rows: Sequence[Row], pad_id: int, *, tokens: int = 2048, seed: int = 0, least: int = 1) -> None:
         self._rows = rows
         self._pad_id = pad_id
-        self._batches = LengthBatches([len(row) for row in rows], tokens, seed)
+        self._batches = LengthBatches([len(row) for row in rows], tokens, seed, least=least)
         self.per_epoch = self._batches.per_epoch
         """Batches."""
 

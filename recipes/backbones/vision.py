@@ -89,17 +89,20 @@ class Views:
     """Batches of random crops, mirrored half of the time, with other colours.
 
     Args:
-        pictures: uint8 (3, `STORED_SIDE`, `STORED_SIDE`) each.
+        pictures: uint8 (3, height, width) each, all of one size: `STORED_SIDE` for the default side.
         side: of a view, in pixels.
         batch: pictures in a batch.
         seed: of the order and the views.
+        least: see `LengthBatches`.
     """
 
-    def __init__(self, pictures: Sequence[Tensor] | Tensor, *, side: int = 64, batch: int = 16, seed: int = 0) -> None:
+    def __init__(
+        self, pictures: Sequence[Tensor] | Tensor, *, side: int = 64, batch: int = 16, seed: int = 0, least: int = 1
+    ) -> None:
         self._pictures = pictures
         self._side = side
         self._seed = seed
-        self._batches = LengthBatches([1] * len(pictures), batch, seed)
+        self._batches = LengthBatches([1] * len(pictures), batch, seed, least=least)
         self.per_epoch = self._batches.per_epoch
         """Batches."""
 
