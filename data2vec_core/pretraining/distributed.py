@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from data2vec_core.transformer import BlockStack
+
 Value = TypeVar("Value")
 
 PATIENCE = timedelta(minutes=15)
@@ -106,8 +108,9 @@ class _Processes(World):
         self.shard = Shard(distributed.get_rank(), distributed.get_world_size())
 
     def join(self, model: nn.Module) -> nn.Module:
-        # Layer drop leaves parameters without a gradient, other ones in every process.
-        return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=True)
+        # Layer drop leaves blocks without a gradient, other ones in every process. To look for them costs time.
+        has_layer_drop = any(isinstance(module, BlockStack) and module.layerdrop > 0 for module in model.modules())
+        return DistributedDataParallel(model, forward_sync_buffers=False, find_unused_parameters=has_layer_drop)
 
     def apart(self, joined: nn.Module) -> AbstractContextManager[None]:
         assert isinstance(joined, DistributedDataParallel)
