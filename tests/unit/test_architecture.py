@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "ui": {"analysis", "data2vec_core"},
     "app": {"ui"},
     "recipes": {"analysis", "data2vec_core"},
-    "benchmarks": {"analysis", "data2vec_core"},
+    "benchmarks": {"analysis", "data2vec_core", "recipes"},
 }
 #: Third-party packages that a package never imports, not even inside a function.
 NEVER = {
