@@ -26,12 +26,14 @@ from tqdm import tqdm
 
 from data2vec_core.checkpoints.card import MODALITIES
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.checkpoints.files import read_json, replacing, write_json
+from data2vec_core.checkpoints.files import replacing
 from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.pretrained import PretrainedModel
+from recipes.devices import choose_device
 from recipes.folders import Account, Limits, reason_for, scan
 from recipes.pooling import load_encoder, modality_of
 from recipes.representations import Reader, Window, open_reader, represent
+from recipes.run_folder import claim
 
 if TYPE_CHECKING:
     import pyarrow
@@ -63,18 +65,6 @@ def choose_layers(text: str, depth: int) -> tuple[int, ...]:
     if layers[0] < 0 or layers[-1] > depth:
         raise ValueError(f"layers={text!r}: the model has layers 0 to {depth}")
     return layers
-
-
-def choose_device(text: str, local_rank: int = 0) -> torch.device:
-    """`auto` takes a GPU where there is one, of several the one of this process.
-
-    Raises:
-        ValueError: a GPU is asked for and there is none.
-    """
-    has_gpu = torch.cuda.is_available()
-    if text == "cuda" and not has_gpu:
-        raise ValueError("device=cuda: this machine has no GPU that PyTorch can use")
-    return torch.device(f"cuda:{local_rank}" if has_gpu and text != "cpu" else "cpu")
 
 
 def weights_digest(model: PretrainedModel) -> str:
@@ -216,32 +206,6 @@ class _Rows:
         self._columns, self._vectors = {}, []
 
 
-def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder the place of these settings.
-
-    Raises:
-        ValueError: it holds files of other settings, or something else.
-    """
-    # Looked at in this order because another process may be doing the same: it writes files after the settings only.
-    holds_something = out.is_dir() and any(not child.name.startswith(".") for child in out.iterdir())
-    if (path := out / SETTINGS_FILE).is_file():
-        try:
-            before = read_json(path)
-        except CheckpointError as error:
-            raise ValueError(f"out: {error}") from None
-        for name, value in settings.items():
-            if before.get(name) != value:
-                raise ValueError(
-                    f"{out} holds a run with {name}={before.get(name)}, this one has {value}; give another --out, or "
-                    "remove the folder to begin anew"
-                )
-    elif holds_something or out.is_file():
-        raise ValueError(f"{out} is there already and holds something else; give another --out")
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
-
-
 def failures_in(paths: Sequence[Path]) -> Account:
     """Items that finished files lack because they could not be read."""
     import pyarrow.parquet as pq
@@ -290,7 +254,7 @@ def prepare(options: argparse.Namespace) -> Embedding:
         "items": folder.items,
         "content": folder.fingerprint(),
     }
-    claim(options.out, settings)
+    claim(options.out, settings, SETTINGS_FILE)
     versions = {"torch": torch.__version__, "pyarrow": pa.__version__}
     facts = {"model": options.model, **settings, "versions": versions}
     return Embedding(
@@ -332,13 +296,13 @@ def main(arguments: list[str] | None = None) -> None:
     if rank == 0:
         print(job.reader.folder)
         layers = ", ".join(map(str, job.layers))
-        print(f"{options.model} ({options.role}), layers {layers}, {job.shards} files of {job.shard_size} items")
+        print(f"{options.model} ({options.role}), layers {layers}; files of {job.shard_size:,} items: {job.shards:,}")
     with tqdm(total=sum(len(job.items(shard)) for shard in shards), unit="item", disable=None) as bar:
         for items in job.run(shards):
             bar.update(items)
     failed = failures_in([job.path(shard) for shard in shards])
     of_all = "" if world == 1 else f" (process {rank + 1} of {world})"
-    print(f"{options.out}: {len(shards)} files{of_all}", flush=True)
+    print(f"{options.out}: {len(shards):,} file{'s' * (len(shards) != 1)} written{of_all}", flush=True)
     if failed.total:
         print(f"not read to the end: {failed}", file=sys.stderr)
 

@@ -137,12 +137,15 @@ class Folder:
 
     def __str__(self) -> str:
         """What is used and what is not, in one or two lines."""
-        amount = {
-            "audio": f"{self.size / 3600:.2f} hours",
-            "text": f"{self.size / 1e6:.2f} million characters",
-            "vision": f"{self.size / 1e6:.1f} million pixels",
-        }[self.modality]
-        used = f"{self.root}: {self.items:,} {_NOUNS[self.modality]}, {amount}, in {len(self.entries):,} files"
+        match self.modality:
+            case "audio":
+                amount = f", {self.size / 3600:.1f} hours" if self.size >= 3600 else f", {self.size / 60:.1f} minutes"
+            case "text":
+                amount = f", {self.size:,.0f} characters"
+            case _:
+                amount = ""
+        files = len(self.entries)
+        used = f"{self.root}: {self.items:,} {_NOUNS[self.modality]}{amount}, in {files:,} file{'s' * (files != 1)}"
         return f"{used}\nskipped: {self.skipped}" if self.skipped.total else used
 
 

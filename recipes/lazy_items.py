@@ -24,6 +24,10 @@ KEPT_BYTES = 1 << 28
 """Of pictures, in memory."""
 
 
+class NothingLeftError(RuntimeError):
+    """No file of a folder can be read any more."""
+
+
 class _Items:
     """Items by number, one a file."""
 
@@ -40,7 +44,7 @@ class _Items:
         """What `read` gives of an item, or of the next that it can read.
 
         Raises:
-            ValueError: there is none.
+            NothingLeftError: there is none.
         """
         for step in range(len(self)):
             place = (index + step) % len(self)
@@ -51,7 +55,7 @@ class _Items:
             except (ValueError, OSError) as error:
                 self._spoiled.add(place)
                 self.failed.add(reason_for(error), self._folder.entries[place].name)
-        raise ValueError(f"none of the {len(self)} files can be read any more: {self.failed}")
+        raise NothingLeftError(f"none of the {len(self)} files can be read any more: {self.failed}")
 
 
 class Sounds(_Items):

@@ -247,7 +247,7 @@ class TestRuns:
             [sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True, text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )  # fmt: skip
-        assert "1 files (process 2 of 2)" in done.stdout
+        assert "1 file written (process 2 of 2)" in done.stdout
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "two"), single)
 
     def test_items_that_fail_late_are_named_and_the_rest_goes_on(

@@ -59,7 +59,7 @@ class TestScan:
             "another kind of file": 1, "hidden": 2, "empty": 2, "too short": 1, "unreadable": 1,
         }  # fmt: skip
         assert folder.skipped.examples["unreadable"] == ["broken.wav"]
-        assert "2 sounds, 0.00 hours, in 2 files\nskipped: 2 " in str(folder)
+        assert "2 sounds, 0.1 minutes, in 2 files\nskipped: 2 " in str(folder)
         assert "1 too short (short.wav)" in str(folder)
 
     def test_pictures(self, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from recipes import lazy_items
 from recipes.folders import scan
-from recipes.lazy_items import Pictures, Sounds
+from recipes.lazy_items import NothingLeftError, Pictures, Sounds
 
 
 def ramp(seconds: float, rate: int = 16_000) -> np.ndarray:
@@ -74,5 +74,5 @@ def test_the_same_of_sounds_until_none_is_left(tmp_path: Path) -> None:
     assert str(sounds.failed) == "1 unreadable (b.wav)"
     for name in ("a", "c"):
         (tmp_path / f"{name}.wav").unlink()
-    with pytest.raises(ValueError, match=r"none of the 3 files can be read any more: 3 unreadable"):
+    with pytest.raises(NothingLeftError, match=r"none of the 3 files can be read any more: 3 unreadable"):
         sounds.read(0, 0, 100)
