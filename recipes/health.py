@@ -101,6 +101,15 @@ def measure(
     )
 
 
+def measure_quickly(
+    checkpoint: str | Path, data: Path, *, sources: Sequence[Source] = ("student", "teacher")
+) -> Health:
+    """The same for a look during training: few items of train, few layers, valid and neighbours only."""
+    return measure(
+        checkpoint, data, splits=("valid",), sources=sources, most=QUICK_ITEMS, probes=False, layers=QUICK_LAYERS
+    )
+
+
 def _answers(question: Question, scores: dict[Source, tuple[LayerScore, ...]], splits: Sequence[Scored]) -> Answers:
     return Answers(
         question=question.name,
@@ -188,17 +197,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--step", type=int, help=f"of the run: add a line to {BY_STEP_FILE} in its folder")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # of many small passes, more threads only wait for each other
-    quick = options.quick
-    splits: tuple[Scored, ...] = ("valid",) if quick else tuple(options.splits)
-    health = measure(
-        options.checkpoint,
-        options.data,
-        splits=splits,
-        sources=options.sources or (("student", "teacher") if quick else SOURCES),
-        most=QUICK_ITEMS if quick else None,
-        probes=not quick,
-        layers=QUICK_LAYERS if quick else None,
-    )
+    if options.quick:
+        splits: tuple[Scored, ...] = ("valid",)
+        health = measure_quickly(options.checkpoint, options.data, sources=options.sources or ("student", "teacher"))
+    else:
+        splits = tuple(options.splits)
+        health = measure(options.checkpoint, options.data, splits=splits, sources=options.sources or SOURCES)
     if options.json is not None:
         health.save(options.json)
     if options.step is not None:

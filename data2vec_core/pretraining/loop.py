@@ -164,7 +164,7 @@ class _Run:
             group["lr"] = rate
         total, count, items = 0.0, 0, 0
         targets = predictions = None
-        is_bf16 = plan.bf16 and world.device.type == "cuda"
+        is_bf16 = world.device.type in plan.bf16
         indices = range(self.step * plan.accumulate, (self.step + 1) * plan.accumulate)
         for index in indices:
             batch = {name: tensor.to(world.device) for name, tensor in batches(index, world.shard).items()}

@@ -31,8 +31,9 @@ class Plan:
     accumulate: int = 1
     """Batches of a step. Their losses are summed and divided by what is masked in all of them, so that the step is
     that of one large batch."""
-    bf16: bool = True
-    """Compute the student in bfloat16 on a GPU. The teacher, the loss and all weights stay in float32."""
+    bf16: tuple[str, ...] = ("cuda",)
+    """Kinds of device on which the student computes in bfloat16; `cpu` pays where the processor has instructions for
+    it. The teacher, the loss and all weights stay in float32."""
     seed: int = 0
     """Of masks and dropout, at least 0."""
     report_every: int = 1

@@ -49,14 +49,20 @@ BACKBONE = Backbone(
     student=small_encoder(mask_time_prob=0.65, activation_dropout=0.0),
     method=Method(
         masking=FrameSpans(),
-        decay=TeacherDecay(0.99, 0.999, 6000),
+        decay=TeacherDecay(0.99, 0.999, 4000),
         targets=TargetRule(top_layers=3, tensor="feed_forward", layer_norm="instance"),
         head="linear",
         objective=Objective(scale="inverse root", divisor="positions"),
         collapse=CollapseAlarm(after=500),
         masks_per_sample=2,
     ),
-    plan=Plan(schedule=TriStage(peak=1e-3, total=8000, hold=0.5), clip=10.0, report_every=20, save_every=500),
+    plan=Plan(
+        schedule=TriStage(peak=7e-4, total=8000, hold=0.5),
+        clip=10.0,
+        bf16=("cuda", "cpu"),
+        report_every=20,
+        save_every=500,
+    ),
 )
 
 
@@ -133,4 +139,4 @@ class Crops:
 def crops_of_packs(data: Path, *, seed: int = 0) -> Crops:
     """Of the train splits."""
     clips = [clip.samples for pack in PACKS for clip in read_clips(data, pack, "train")]
-    return Crops(ClipsInMemory(clips), seed=seed)
+    return Crops(ClipsInMemory(clips), seconds=10.0, seed=seed)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.config import ModelConfig
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.plan import Plan
 
+Config = TypeVar("Config", bound=ModelConfig)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Backbone:
+class Backbone(Generic[Config]):
     """One bundled encoder: its shape and how it learns."""
 
     card: Card
     """Facts known beforehand; scores, minutes and date follow."""
-    student: ModelConfig
+    student: Config
     """With the dropout of pre-training."""
     method: Method
     plan: Plan

@@ -10,15 +10,70 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data2vec_core.checkpoints.card import Card
+from data2vec_core.config import Data2VecTextConfig
 from data2vec_core.pretraining.distributed import Shard
+from data2vec_core.pretraining.masking import BertTokens
+from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.model import Batch
-from data2vec_core.processing.text import TextTokenizer
+from data2vec_core.pretraining.objective import CollapseAlarm, Objective
+from data2vec_core.pretraining.plan import Plan
+from data2vec_core.pretraining.schedule import TeacherDecay, WarmupCosine
+from data2vec_core.pretraining.targets import TargetRule
+from data2vec_core.processing.text import TextTokenizer, train_tokenizer
+from recipes.backbones.backbone import Backbone
 from recipes.batching import LengthBatches
 from recipes.packs import read_records
 
 SENTENCE_PACKS = ("sst2", "subjectivity", "trec", "snips_nlu", "wnut17_ner")
 MAX_LENGTH = 128
 """Tokens of a row."""
+VOCABULARY = 8000
+"""Tokens of the byte-level BPE."""
+
+BACKBONE = Backbone(
+    card=Card(
+        name="text",
+        modality="text",
+        task="pretraining",
+        title="English sentences and articles, without labels",
+        description=(
+            "An encoder of English in lower case, with its teacher. It gives one vector a token and has no head: it "
+            "answers nothing by itself."
+        ),
+        trained_on=(
+            "1.3 million words of Wikipedia, speeches, film reviews and the American National Corpus, and the train "
+            "sentences, without labels, of SST-2, Subjectivity, TREC, SNIPS and WNUT-17"
+        ),
+        licence="CC-BY-SA-4.0 (the strictest of its texts')",
+    ),
+    student=Data2VecTextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=224,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        intermediate_size=896,
+        max_position_embeddings=MAX_LENGTH + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+    ),
+    method=Method(
+        masking=BertTokens(vocab_size=VOCABULARY, mask_id=VOCABULARY - 1, special_ids=(0, 1, 2, 3), probability=0.3),
+        decay=TeacherDecay(0.99, 0.999, 2500),
+        targets=TargetRule(top_layers=3, tensor="hidden", layer_norm="instance"),
+        head="deep",
+        objective=Objective(beta=1.0, divisor="elements"),
+        collapse=CollapseAlarm(after=500),
+        masks_per_sample=2,
+    ),
+    plan=Plan(
+        schedule=WarmupCosine(peak=1e-3, total=5000, warmup=300, end=1e-5),
+        clip=5.0,
+        bf16=("cuda", "cpu"),
+        report_every=20,
+        save_every=500,
+    ),
+)
 
 Row = NDArray[np.int32]
 """(tokens,) ids with the special ones around."""
@@ -36,14 +91,14 @@ class Rows:
     """
 
     def __init__(self, rows: Sequence[Row], pad_id: int, *, tokens: int = 2048, seed: int = 0, least: int = 1) -> None:
-        self._rows = rows
+        self.rows = rows
         self._pad_id = pad_id
         self._batches = LengthBatches([len(row) for row in rows], tokens, seed, least=least)
         self.per_epoch = self._batches.per_epoch
         """Batches."""
 
     def __call__(self, index: int, shard: Shard = Shard()) -> Batch:  # noqa: B008
-        rows = [self._rows[row] for row in self._batches.indices(index)]
+        rows = [self.rows[row] for row in self._batches.indices(index)]
         longest = max(map(len, rows))
         own = shard.of(rows)
         ids = np.full((len(own), longest), self._pad_id, dtype=np.int64)
@@ -53,8 +108,10 @@ class Rows:
         return {"input_ids": input_ids, "attention_mask": (input_ids != self._pad_id).long()}
 
 
-def rows_of(tokenizer: TextTokenizer, texts: Iterable[str], *, shortest: int = 6) -> list[Row]:
-    """Texts as rows that fill the tokenizer's length; a longer text gives several.
+def rows_of(
+    tokenizer: TextTokenizer, texts: Iterable[str], *, shortest: int = 6, longest: int | None = None
+) -> list[Row]:
+    """Texts as rows that fill the tokenizer's length, or `longest`; a longer text gives several.
 
     Args:
         shortest: rows with fewer tokens, the two special ones included, are left out: they have nothing to show beside
@@ -62,7 +119,7 @@ def rows_of(tokenizer: TextTokenizer, texts: Iterable[str], *, shortest: int = 6
     """
     rows = []
     for text in texts:
-        windows = tokenizer.windows(text)
+        windows = tokenizer.windows(text, max_length=longest)
         for ids, count in zip(windows.input_ids, windows.attention_mask.sum(dim=1).tolist(), strict=True):
             if count >= shortest:
                 rows.append(ids[:count].numpy().astype(np.int32))
@@ -78,3 +135,11 @@ def texts_of_packs(data: Path) -> tuple[list[str], list[str]]:
         for record in read_records(data, pack, "train"):
             sentences.append(record["text"] if "text" in record else " ".join(record["tokens"]))
     return documents, sentences
+
+
+def rows_of_packs(data: Path, *, tokens: int = 1024, seed: int = 0) -> tuple[Rows, TextTokenizer]:
+    """Of the train splits, and the vocabulary learnt from them."""
+    documents, sentences = texts_of_packs(data)
+    tokenizer = train_tokenizer(documents + sentences, VOCABULARY, max_length=MAX_LENGTH)
+    rows = rows_of(tokenizer, documents + sentences)
+    return Rows(rows, tokenizer.pad_id, tokens=tokens, seed=seed), tokenizer

@@ -20,7 +20,6 @@ from data2vec_core.pretraining.plan import Plan
 from data2vec_core.pretraining.schedule import TeacherDecay, WarmupCosine
 from data2vec_core.pretraining.seeds import mixed_seed
 from data2vec_core.pretraining.targets import TargetRule
-from data2vec_core.vision.model import Data2VecVisionModel
 from recipes.backbones.backbone import Backbone
 from recipes.batching import LengthBatches
 from recipes.packs import read_pictures
@@ -120,23 +119,3 @@ def views_of_packs(data: Path, *, seed: int = 0) -> Views:
     """Of the train splits."""
     images = [picture.image for pack in PACKS for picture in read_pictures(data, pack, "train")]
     return Views(as_tensor(images, STORED_SIDE), seed=seed)
-
-
-@torch.no_grad()
-def with_sine_positions(student: Data2VecVisionModel, scale: float = 0.1) -> Data2VecVisionModel:
-    """Start the position table from sines and cosines of row and column instead of zeros, so that the first targets
-    already tell places apart (data2vec 2.0 keeps them so for good; data2vec.md 5.6)."""
-    table = student.embeddings.position_embeddings
-    assert table is not None
-    rows, columns = student.embeddings.grid_size
-    quarter = student.config.hidden_size // 4
-    frequencies = 100.0 ** (-torch.arange(quarter) / quarter)
-
-    def waves(count: int) -> Tensor:
-        angles = torch.arange(count)[:, None] * frequencies  # (count, quarter)
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-    of_row = waves(rows)[:, None].expand(rows, columns, -1)
-    of_column = waves(columns)[None].expand(rows, columns, -1)
-    table[0, 1:] = scale * torch.cat([of_row, of_column], dim=-1).flatten(0, 1)
-    return student
