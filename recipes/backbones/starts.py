@@ -43,7 +43,10 @@ def start_from_spectra(
     """
     spectra = _Spectra(student)
     sample = torch.cat([spectra(batches(index, Shard())["input_values"]).flatten(0, 1) for index in range(20)])
-    mean, deviation = sample.mean(dim=0), sample.std(dim=0)  # (bands,)
+    mean, deviation = (
+        sample.mean(dim=0),
+        sample.std(dim=0).clamp(min=0.01),
+    )  # (bands,); a short window leaves some empty
 
     readout = nn.Linear(student.config.hidden_size, MEL_BANDS)
     read = [*student.feature_extractor.parameters(), *student.feature_projection.parameters(), *readout.parameters()]
