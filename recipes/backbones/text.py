@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from recipes.backbones.backbone import Backbone
 from recipes.batching import LengthBatches
 from recipes.packs import read_records
 
-SENTENCE_PACKS = ("sst2", "subjectivity", "trec", "snips_nlu", "wnut17_ner")
+SENTENCE_PACKS = ("sst2", "subjectivity", "trec", "snips_nlu", "wnut17_ner", "xquad_en", "copa")
 MAX_LENGTH = 128
 """Tokens of a row."""
 VOCABULARY = 8000
@@ -43,7 +44,7 @@ BACKBONE = Backbone(
         ),
         trained_on=(
             "1.3 million words of Wikipedia, speeches, film reviews and the American National Corpus, and the train "
-            "sentences, without labels, of SST-2, Subjectivity, TREC, SNIPS and WNUT-17"
+            "sentences, without labels, of SST-2, Subjectivity, TREC, SNIPS, WNUT-17, XQuAD and COPA"
         ),
         licence="CC-BY-SA-4.0 (the strictest of its texts')",
     ),
@@ -127,14 +128,24 @@ def rows_of(
 
 
 def texts_of_packs(data: Path) -> tuple[list[str], list[str]]:
-    """Documents of the unlabelled train text, and train sentences of the labelled packs."""
+    """Documents of the unlabelled train text, and train sentences of the labelled packs, each text once."""
     with gzip.open(data / "unlabeled_text_train.txt.gz", "rt", encoding="utf-8") as file:
         documents = [document for document in file.read().split("\n\n") if document.strip()]
-    sentences = []
+    sentences: dict[str, None] = {}
     for pack in SENTENCE_PACKS:
         for record in read_records(data, pack, "train"):
-            sentences.append(record["text"] if "text" in record else " ".join(record["tokens"]))
-    return documents, sentences
+            sentences.update(dict.fromkeys(_sentences(record)))
+    return documents, list(sentences)
+
+
+def _sentences(record: dict[str, Any]) -> Iterator[str]:
+    """Every text of a record, without its label."""
+    if "tokens" in record:
+        yield " ".join(record["tokens"])
+    for field in ("text", "context", "question", "premise"):
+        if field in record:
+            yield record[field]
+    yield from record.get("choices", ())
 
 
 def rows_of_packs(data: Path, *, tokens: int = 1024, seed: int = 0) -> tuple[Rows, TextTokenizer]:
