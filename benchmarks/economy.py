@@ -47,6 +47,8 @@ RESULTS, FIGURE = Path("benchmarks/economy.json"), Path("docs/economy.svg")
 SIDE, LOADED_SIDE = 64, 72
 """Pixels of a picture as the student sees it, and as it is kept for crops."""
 SPLITS: tuple[Split, ...] = ("train", "valid")
+CLOCKS = {"seconds": "min", "processor_seconds": "min of processor time"}
+"""And the unit of the figure's axis, a sixtieth of it."""
 TURN = 5
 """Steps that an arm takes before another may."""
 ENDLESS = 10**9
@@ -70,6 +72,13 @@ class Settings:
     """Share of the patches that an arm with a decoder sees; the others hide at most 60 %, in blocks."""
     rate: float = 1e-3
     seed: int = 0
+    clock: str = "seconds"
+    """That ends an arm, gives the turns, and is the figure's axis: `seconds` on the wall, or `processor_seconds` on a
+    machine that has much else to do. Both are written."""
+
+    def __post_init__(self) -> None:
+        if self.clock not in CLOCKS:
+            raise ValueError(f"clock={self.clock!r}: one of {', '.join(CLOCKS)}")
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -181,7 +190,7 @@ class Arm:
     def __init__(self, name: str, pictures: Pictures, settings: Settings, folder: Path) -> None:
         self.name, self.pictures, self.settings = name, pictures, settings
         self.model = build_arm(name, settings)
-        self.seconds = self.processor_seconds = 0.0
+        self.spent = dict.fromkeys(CLOCKS, 0.0)
         self.report: StepReport | None = None
         self.points: list[dict[str, Any]] = []
         plan = Plan(
@@ -200,11 +209,16 @@ class Arm:
         self.run: Iterator[StepReport] = pretrain(self.model, batches, plan, folder / name)
 
     def take_turn(self) -> None:
-        """Some steps, by the clock."""
-        clock, processor = time.perf_counter(), time.process_time()
+        """Some steps, by the clocks."""
+        wall, processor = time.perf_counter(), time.process_time()
         self.report = next(self.run)
-        self.seconds += time.perf_counter() - clock
-        self.processor_seconds += time.process_time() - processor
+        self.spent["seconds"] += time.perf_counter() - wall
+        self.spent["processor_seconds"] += time.process_time() - processor
+
+    @property
+    def time(self) -> float:
+        """Seconds of training so far, by the clock of the settings."""
+        return self.spent[self.settings.clock]
 
     def look(self) -> None:
         """Ask the neighbours of student and teacher, off the clock."""
@@ -212,8 +226,7 @@ class Arm:
         models = {"student": self.model.student, "teacher": self.model.teacher.model}
         self.points.append(
             {
-                "seconds": round(self.seconds, 2),
-                "processor_seconds": round(self.processor_seconds, 2),
+                **{clock: round(spent, 2) for clock, spent in self.spent.items()},
                 "steps": steps,
                 "loss": None if self.report is None else self.report.loss,
                 "target_spread": None if self.report is None else self.report.target_spread,
@@ -245,10 +258,9 @@ def compare(
         for arm in arms:
             arm.look()
             progress(arm)
-        while (arm := min(arms, key=lambda arm: arm.seconds)).seconds < 60 * settings.minutes:
+        while (arm := min(arms, key=lambda arm: arm.time)).time < 60 * settings.minutes:
             arm.take_turn()
-            is_over = arm.seconds >= 60 * settings.minutes
-            if is_over or arm.seconds >= len(arm.points) * settings.every:
+            if arm.time >= 60 * settings.minutes or arm.time >= len(arm.points) * settings.every:
                 arm.look()
                 progress(arm)
     return {
@@ -263,12 +275,11 @@ def compare(
     }
 
 
-def draw(results: Mapping[str, Any], path: Path, *, role: str = "teacher", clock: str = "seconds") -> None:
+def draw(results: Mapping[str, Any], path: Path, *, role: str = "teacher") -> None:
     """Two panels, valid and train, of accuracy over time, one line an arm; grey: the untrained network.
 
     Args:
         role: `teacher` or `student`.
-        clock: `seconds` or `processor_seconds`.
     """
     settings = Settings(**results["settings"])
     layer, counts, arms = str(settings.layers[0]), results["pictures"], results["arms"]
@@ -289,12 +300,12 @@ def draw(results: Mapping[str, Any], path: Path, *, role: str = "teacher", clock
     for axes, split in zip(panels, titles, strict=True):
         for name, colour in zip(ARMS, categorical(len(ARMS)), strict=True):
             if name in arms:
-                minutes = [point[clock] / 60 for point in arms[name]]
+                minutes = [point[settings.clock] / 60 for point in arms[name]]
                 label = NAMES[name].format(masks=settings.masks)
                 axes.plot(minutes, percent(arms[name], split), ".-", color=hexadecimal(colour), label=label)
         untrained = percent(next(iter(arms.values())), split)[0]
         axes.axhline(untrained, color=hexadecimal(NEUTRAL), linestyle=":", linewidth=1)
-        axes.set_xlabel("min" if clock == "seconds" else "min of processor time")
+        axes.set_xlabel(CLOCKS[settings.clock])
     shared_legend(figure, panels[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     save(figure, path)
@@ -324,7 +335,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file (%(default)s)")
     parser.add_argument("--figure", type=Path, default=FIGURE, help="SVG or PNG file (%(default)s)")
     parser.add_argument("--role", choices=("student", "teacher"), default="teacher", help="in the figure (%(default)s)")
-    parser.add_argument("--clock", choices=("seconds", "processor_seconds"), default="seconds", help="of the figure")
     parser.add_argument("--draw", action="store_true", help="only draw, from the JSON file")
     options = parser.parse_args(arguments)
     if not options.draw:
@@ -332,9 +342,7 @@ def main(arguments: list[str] | None = None) -> None:
         settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
         results = compare(Pictures.read(options.data), settings, options.arms, progress=_show)
         options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    draw(
-        json.loads(options.results.read_text(encoding="utf-8")), options.figure, role=options.role, clock=options.clock
-    )
+    draw(json.loads(options.results.read_text(encoding="utf-8")), options.figure, role=options.role)
 
 
 if __name__ == "__main__":
