@@ -19,6 +19,7 @@ from data2vec_core.pretraining.decoder import PatchDecoder
 from data2vec_core.pretraining.masking import Mask, Masking
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.objective import regression_head
+from data2vec_core.pretraining.saved import PREDICTOR_FILE, PREDICTOR_PARTS, save_method
 from data2vec_core.pretraining.teacher import Teacher
 from data2vec_core.trace import Trace
 
@@ -179,11 +180,19 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
 
     def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write a checkpoint of both: the student's, as `from_pretrained(folder)` reads it, and `teacher.safetensors`
-        beside it, which `from_pretrained(folder, role="teacher")` reads. Head and decoder serve training alone.
+        beside it, which `from_pretrained(folder, role="teacher")` reads; further what `load_pretraining` needs to
+        predict with them: the method, and head and decoder.
 
         Args:
             dtype: number format of the files; the student's own by default.
         """
         self.student.save_pretrained(folder, dtype=dtype)
         teacher = self.teacher.whole(self.student)
-        write_tensors(Path(folder), teacher.public_tensors(), dtype=dtype or self.student.dtype, name=TEACHER_FILE)
+        folder, dtype = Path(folder), dtype or self.student.dtype
+        write_tensors(folder, teacher.public_tensors(), dtype=dtype, name=TEACHER_FILE)
+        save_method(self.method, folder)
+        write_tensors(folder, self.predictor_tensors(), dtype=dtype, name=PREDICTOR_FILE)
+
+    def predictor_tensors(self) -> dict[str, Tensor]:
+        """Head and decoder, by name."""
+        return {name: tensor for name, tensor in self.state_dict().items() if name.startswith(PREDICTOR_PARTS)}

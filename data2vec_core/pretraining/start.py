@@ -7,10 +7,13 @@ from typing import Any
 
 from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
-from data2vec_core.checkpoints.files import Role
+from data2vec_core.checkpoints.files import TEACHER_FILE, Role
+from data2vec_core.checkpoints.reading import read_tensor_file
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.model import Data2VecPretraining
+from data2vec_core.pretraining.saved import PREDICTOR_FILE, load_method
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.vision.model import Data2VecVisionModel
 
@@ -90,3 +93,31 @@ def load_teacher(model: Data2VecPretraining, folder_or_name: str | Path, **open_
     except RuntimeError as error:
         raise CheckpointError(f"the teacher of {folder_or_name} has another shape than the student: {error}") from None
     return True
+
+
+def load_pretraining(folder: str | Path) -> Data2VecPretraining:
+    """Student, teacher and predictor as `Data2VecPretraining.save_pretrained` wrote them, in eval mode: to ask what the
+    student predicts, or to go on.
+
+    Args:
+        folder: a local folder, or the name of a bundled encoder.
+
+    Raises:
+        CheckpointError: nothing there, or a file is missing or of another model.
+    """
+    place = open_checkpoint(folder).folder
+    method = load_method(place)
+    with_decoder = {} if method.decoder is None else {"use_mask_token": False}
+    model = build_pretraining(load_student(place, **with_decoder), method)
+    if not load_teacher(model, place):
+        raise NoTeacherError(f"{place} has no {TEACHER_FILE}")
+    if not (place / PREDICTOR_FILE).is_file():
+        raise CheckpointError(f"{place} has no {PREDICTOR_FILE}")
+    predictor = read_tensor_file(place / PREDICTOR_FILE)
+    if other := predictor.keys() ^ model.predictor_tensors().keys():
+        raise CheckpointError(f"{place / PREDICTOR_FILE} is of another method: {', '.join(sorted(other))}")
+    try:
+        model.load_state_dict(predictor, strict=False)  # strictly by the names above
+    except RuntimeError as error:
+        raise CheckpointError(f"{place / PREDICTOR_FILE} has other shapes than the model: {error}") from None
+    return model.eval()
