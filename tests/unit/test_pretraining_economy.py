@@ -221,6 +221,20 @@ def test_the_student_sees_visible_patches_alone_and_everything_learns() -> None:
         assert (parameter.grad is not None and parameter.grad.any()) == (not name.startswith("teacher.")), name
 
 
+def test_under_autocast_student_and_decoder_are_rounded() -> None:
+    """As on a GPU; the CPU has the same switch."""
+    torch.manual_seed(0)
+    pretraining, batch = decoding(masks=2, noise=0.0), tiny_batch("vision")
+    exact = pretraining(batch, mask_generators(0, 0, range(3), 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        output = pretraining(batch, mask_generators(0, 0, range(3), 2))
+    assert output.predictions.dtype == torch.bfloat16
+    assert torch.equal(output.targets, exact.targets)
+    assert output.loss.item() == pytest.approx(exact.loss.item(), rel=0.02)
+    output.loss.backward()
+    assert all(p.grad.dtype == torch.float32 for p in pretraining.parameters() if p.requires_grad)
+
+
 def test_loss_falls_on_one_batch(tmp_path: Path) -> None:
     torch.manual_seed(0)
     pretraining, batch = decoding(masks=4), tiny_batch("vision")
