@@ -177,10 +177,13 @@ def test_an_error_names_the_model_and_not_the_hosts_folder(loader: Loader) -> No
         make(loader).ask("classify_text", "x")
 
 
-def test_a_tool_offers_the_models_made_for_it_and_bare_encoders(loader: Loader) -> None:
-    service = make(loader)
+def test_a_tool_offers_the_models_made_for_it_and_public_encoders(loader: Loader) -> None:
+    encoder = ModelEntry(card=Card(name="text", modality="text", task="pretraining"), folder=Path("/models/text"))
+    service = Service(Settings(), models=(BUNDLED, encoder, *PUBLIC_MODELS), load=loader)
     assert [entry.name for entry in service.models_for("classify_text")] == ["sst2", "facebook/data2vec-text-base"]
     assert [entry.name for entry in service.models_for("transcribe")] == [
         "facebook/data2vec-audio-base-960h",
         "facebook/data2vec-audio-base",
     ]
+    with pytest.raises(ValueError, match="text is an encoder without a trained head"):
+        service.ask("classify_text", "x", "text")

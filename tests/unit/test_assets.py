@@ -11,12 +11,18 @@ import pytest
 import soundfile
 from PIL import Image
 
-from data2vec_core.checkpoints.bundled import bundled_models
+from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
+from data2vec_core.checkpoints.files import Role
+from recipes.bundle_backbone import metrics
+from recipes.health_report import HEALTH_FILE, Health
+from recipes.pooling import load_encoder
+from recipes.result_figures import FIGURES
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLES = ASSETS / "examples"
 INDEX: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 MEGABYTE = 1_000_000
+ROLES: tuple[Role, ...] = ("student", "teacher")
 
 
 def test_every_example_is_listed_and_every_listed_example_is_there() -> None:
@@ -65,7 +71,7 @@ def test_each_model_folder_has_a_card_with_data_score_and_licence() -> None:
         assert card.name == name
         assert card.licence, f"{name}: no licence"
         assert card.trained_on, f"{name}: no training data"
-        assert card.metrics or card.task == "pretraining", f"{name}: no score"
+        assert card.metrics, f"{name}: no score"
 
 
 def test_nothing_is_too_large_to_carry_around() -> None:
@@ -89,6 +95,24 @@ def test_the_first_models_are_all_there_and_good_enough(name: str, metric: str, 
     value = cards[name].metric(metric, "test")
     assert value is not None
     assert value <= 0.5 if least is None else value >= least  # an error rate has a ceiling, a score a floor
+
+
+@pytest.mark.parametrize("model", [m for m in bundled_models() if m.card.is_encoder], ids=lambda model: model.name)
+def test_bundled_encoder_has_a_teacher_and_is_as_healthy_as_its_card_says(model: BundledModel) -> None:
+    health = Health.load(model.folder / HEALTH_FILE)
+    assert model.card.metrics == metrics(health)
+    student, teacher = (load_encoder(model.folder, role) for role in ROLES)
+    assert teacher.state_dict().keys() == student.state_dict().keys()
+    assert student.num_parameters() == model.card.parameters
+    for answers in health.answers:
+        for role in ROLES:
+            learnt, untrained = (answers.best(source, "probe").probe["test"] for source in (role, "untrained"))
+            assert learnt > untrained, answers.question
+    for shapes in (health.shapes[role] for role in ROLES):
+        assert min(shape.spread for shape in shapes) > 0.01
+        assert min(shape.effective_rank for shape in shapes) > 3
+    for kind in ("learning", "layers"):
+        assert (FIGURES / f"{model.name}-{kind}.svg").is_file(), "run `python -m recipes.result_figures`"
 
 
 @pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "audio" and "audio-classification" in r["tasks"]])

@@ -90,7 +90,7 @@ def test_neighbours_refuse_what_makes_no_sense() -> None:
         ({"fit": features[:0], "labels": labels[:0]}, "at least one item"),
     ):
         with pytest.raises(ValueError, match=message):
-            knn_classify(**({"fit": features, "labels": labels} | change))  # type: ignore[arg-type]
+            knn_classify(**({"fit": features, "labels": labels} | change))
 
 
 def test_scaling_is_by_the_rows_it_was_measured_on() -> None:
