@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from data2vec_core.pretraining.distributed import Shard, World, distributed_world
 from data2vec_core.pretraining.loop import StepReport, pretrain
+from data2vec_core.pretraining.masking import mask_generators
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.plan import Plan
 from data2vec_core.pretraining.schedule import TeacherDecay, WarmupCosine
@@ -32,10 +34,10 @@ def plan(steps: int = 20, **changes: Any) -> Plan:
     return Plan(**(settings | changes))
 
 
-def model(modality: str, seed: int = 0, *, still: bool = True) -> Data2VecPretraining:
+def model(modality: str, seed: int = 0, *, still: bool = True, masks: int = 1) -> Data2VecPretraining:
     """With a teacher that moves fast enough to tell."""
     torch.manual_seed(seed)
-    return tiny_pretraining(modality, still=still, decay=TeacherDecay(0.9, 0.9, 0))
+    return tiny_pretraining(modality, still=still, decay=TeacherDecay(0.9, 0.9, 0), masks_per_sample=masks)
 
 
 def batches(modality: str) -> Any:
@@ -52,6 +54,30 @@ def weights(pretraining: Data2VecPretraining) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in pretraining.state_dict().items()}
 
 
+def _gradients_under_layer_drop(world: World) -> list[tuple[str, Tensor | None, Tensor]]:
+    """Of two accumulated batches in each of some rounds, in which other blocks are skipped in each process: by name,
+    those of the joined model (None: of no process), and the mean over processes of those that each has alone."""
+    pretraining: Any = model("audio")
+    pretraining.student.encoder.layerdrop = 0.7
+    joined, found = world.join(pretraining), []
+    for seed in range(4):
+        gradients = []
+        for called, apart in ((pretraining, nullcontext), (joined, lambda: world.apart(joined))):
+            pretraining.zero_grad()
+            torch.manual_seed(2 * seed + world.shard.rank)
+            for index, context in ((0, apart), (1, nullcontext)):
+                batch = batches("audio")(index, world.shard)
+                generators = mask_generators(0, index, range(len(batch["input_values"])))
+                with context():
+                    called(batch, generators).total.backward()
+            gradients.append([None if p.grad is None else p.grad.clone() for p in pretraining.parameters()])
+        for (name, parameter), alone, together in zip(pretraining.named_parameters(), *gradients, strict=True):
+            mean = world.sum(torch.zeros_like(parameter) if alone is None else alone) / world.shard.size
+            assert (together is None) != world.any(alone is not None), name
+            found.append((name, together, mean))
+    return found
+
+
 def _all_runs(folder: Path, world: World) -> None:
     rank = world.shard.rank
 
@@ -61,17 +87,26 @@ def _all_runs(folder: Path, world: World) -> None:
         torch.save(result, folder / f"{name}-{rank}.pt")
 
     def run(
-        name: str, modality: str, how: Plan, *, still: bool = True, stop: int | None = None, **options: Any
+        name: str,
+        modality: str,
+        how: Plan,
+        *,
+        still: bool = True,
+        masks: int = 1,
+        stop: int | None = None,
+        **options: Any,
     ) -> None:
         # The second process begins with other weights, and is told another folder to write to.
-        pretraining = model(modality, seed=rank, still=still)
+        pretraining = model(modality, seed=rank, still=still, masks=masks)
         where = folder / options.pop("where", name) / str(rank)
         reports = pretrain(pretraining, batches(modality), how, where, world=world, **options)
         leave(name, pretraining, list(islice(reports, stop)))
 
+    torch.save(_gradients_under_layer_drop(world), folder / f"gradients-{rank}.pt")
     for modality in MODALITIES:
         run(modality, modality, plan())
     run("accumulated", "audio", plan(4, accumulate=2))
+    run("masked twice", "audio", plan(4), masks=2)
     run("continued", "text", plan())  # where one process alone made the first steps
 
     # With dropout and layer drop: without a break, and broken off after step 5, of which 4 are saved.

@@ -21,9 +21,9 @@ from data2vec_core.transformer import BlockStack
 
 Value = TypeVar("Value")
 
-PATIENCE = timedelta(minutes=15)
+PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others before it gives up. One that dies under `torchrun` takes the others along at
-once; this is for one that hangs. Reading one batch and writing one checkpoint must take less."""
+once; this is for one that hangs. Whatever one does alone, such as writing a checkpoint, must take less."""
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,25 @@ def result(folder: Path, name: str) -> dict[str, Any]:
     return first
 
 
-def alone(modality: str, how: Plan, folder: Path) -> tuple[list[StepReport], dict[str, Any]]:
+def alone(modality: str, how: Plan, folder: Path, masks: int = 1) -> tuple[list[StepReport], dict[str, Any]]:
     """The same run in one process."""
-    pretraining = model(modality)
+    pretraining = model(modality, masks=masks)
     return list(pretrain(pretraining, batches(modality), how, folder)), weights(pretraining)
 
 
 @pytest.mark.parametrize(
-    ("name", "modality", "how"),
-    [*((modality, modality, plan()) for modality in MODALITIES), ("accumulated", "audio", plan(4, accumulate=2))],
+    ("name", "modality", "how", "masks"),
+    [
+        *((modality, modality, plan(), 1) for modality in MODALITIES),
+        ("accumulated", "audio", plan(4, accumulate=2), 1),
+        ("masked twice", "audio", plan(4), 2),
+    ],
 )
-def test_two_processes_take_the_steps_of_one(runs: Path, name: str, modality: str, how: Plan, tmp_path: Path) -> None:
+def test_two_processes_take_the_steps_of_one(
+    runs: Path, name: str, modality: str, how: Plan, masks: int, tmp_path: Path
+) -> None:
     two = result(runs, name)
-    reports, expected = alone(modality, how, tmp_path)
+    reports, expected = alone(modality, how, tmp_path, masks)
     assert len(two["losses"]) == how.steps
     assert two["losses"] == pytest.approx([report.loss for report in reports], rel=1e-5)
     for key, tensor in two["weights"].items():
@@ -78,13 +84,25 @@ def test_two_processes_take_the_steps_of_one(runs: Path, name: str, modality: st
         assert two["last"][field] == pytest.approx(getattr(last, field), rel=1e-3), field
 
 
+def test_gradients_meet_though_layer_drop_skips_other_blocks_in_each_process(runs: Path) -> None:
+    first, second = (torch.load(runs / f"gradients-{rank}.pt") for rank in (0, 1))
+    assert any(together is None and "encoder.layers" in name for name, together, _ in first if "student" in name)
+    for (name, together, mean), (_, other, _) in zip(first, second, strict=True):
+        if together is None:
+            assert not mean.any(), name
+        else:
+            assert torch.equal(together, other), name
+            assert torch.allclose(together, mean, rtol=1e-4, atol=1e-5 * float(mean.abs().max()) + 1e-7), name
+
+
 def test_the_first_process_alone_writes(runs: Path) -> None:
     for name in MODALITIES:
         assert {path.name for path in (runs / name).iterdir()} == {"0"}
         lines = (runs / name / "0" / "log.jsonl").read_text().splitlines()
         assert [json.loads(line)["loss"] for line in lines] == result(runs, name)["losses"]
         files = {path.name for path in (runs / name / "0").iterdir()}
-        assert files == {"config.json", "log.jsonl", "model.safetensors", "state.pt", "teacher.safetensors"}
+        assert {"log.jsonl", "model.safetensors", "state.pt", "teacher.safetensors"} <= files
+        assert not any(file.startswith(".") for file in files), "half-written"
 
 
 def test_a_broken_off_run_of_two_goes_on_bit_for_bit(runs: Path) -> None:
