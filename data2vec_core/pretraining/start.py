@@ -83,7 +83,8 @@ def load_teacher(model: Data2VecPretraining, folder_or_name: str | Path, **open_
     """
     try:
         # With a decoder, vision has no mask token.
-        same = {"use_mask_token": model.student.config.use_mask_token} if model.decoder_class is not None else {}
+        config: Any = model.student.config
+        same: dict[str, Any] = {} if model.decoder_class is None else {"use_mask_token": config.use_mask_token}
         teacher = load_student(folder_or_name, role="teacher", **open_options, **same)
     except NoTeacherError:
         return False
@@ -107,7 +108,7 @@ def load_pretraining(folder: str | Path) -> Data2VecPretraining:
     """
     place = open_checkpoint(folder).folder
     method = load_method(place)
-    with_decoder = {} if method.decoder is None else {"use_mask_token": False}
+    with_decoder: dict[str, Any] = {} if method.decoder is None else {"use_mask_token": False}
     model = build_pretraining(load_student(place, **with_decoder), method)
     if not load_teacher(model, place):
         raise NoTeacherError(f"{place} has no {TEACHER_FILE}")
