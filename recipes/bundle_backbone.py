@@ -1,7 +1,7 @@
 """Pack a finished pre-training run as a bundled encoder: `python -m recipes.bundle_backbone audio --data DATA`.
 
-Writes student and teacher in half precision, the processor's files, the learning curve and the health of what was
-written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are those of
+Writes student, teacher and predictor in half precision, the processor's files, the learning curve, the health of what
+was written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are those of
 `recipes.backbones.NAME`.
 """
 
@@ -20,7 +20,9 @@ import torch
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
+from data2vec_core.checkpoints.reading import read_tensor_file
 from data2vec_core.checkpoints.writing import write_tensors
+from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
 from recipes.bundle import LARGEST_FILE
 from recipes.health import BY_STEP_FILE, measure
 from recipes.health_report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
@@ -56,6 +58,9 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
         staged = Path(temporary)
         student.save_pretrained(staged, dtype=torch.float16)
         write_tensors(staged, teacher.public_tensors(), dtype=torch.float16, name=TEACHER_FILE)
+        if (run / METHOD_FILE).is_file():  # a run from before they were kept has neither
+            shutil.copy(run / METHOD_FILE, staged)
+            write_tensors(staged, read_tensor_file(run / PREDICTOR_FILE), dtype=torch.float16, name=PREDICTOR_FILE)
         for name in (WEIGHTS_FILE, TEACHER_FILE):
             if (size := (staged / name).stat().st_size) > LARGEST_FILE:
                 raise ValueError(f"{name} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")

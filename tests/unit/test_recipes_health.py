@@ -23,6 +23,7 @@ from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.files import LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
 from data2vec_core.pretraining.masking import BertTokens
 from data2vec_core.pretraining.modalities import build_pretraining
+from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
 from data2vec_core.processing.text import train_tokenizer
 from recipes import health, readme, result_figures, results
 from recipes.bundle_backbone import bundle_backbone, metric_name, metrics
@@ -286,10 +287,11 @@ def bundle(runs: dict[str, Path], data: Path, tmp_path_factory: pytest.TempPathF
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_bundle_is_half_precision_and_measured_as_it_is(bundle: Path, data: Path, modality: str) -> None:
     folder = bundle / modality
-    for name in (WEIGHTS_FILE, TEACHER_FILE):
+    for name in (WEIGHTS_FILE, TEACHER_FILE, PREDICTOR_FILE):
         assert {tensor.dtype for tensor in load_file(folder / name).values() if tensor.is_floating_point()} == {
             torch.float16
         }
+    assert (folder / METHOD_FILE).is_file()
     card, found = Card.load(folder), Health.load(folder / HEALTH_FILE)
     assert card.metrics == metrics(found)
     assert found == health.measure(folder, data)
