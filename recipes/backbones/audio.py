@@ -57,7 +57,7 @@ BACKBONE = Backbone(
         masks_per_sample=2,
     ),
     plan=Plan(
-        schedule=TriStage(peak=7e-4, total=8000, hold=0.5),
+        schedule=TriStage(peak=7e-4, total=7000, warmup=240 / 7000, hold=0.5),
         clip=10.0,
         bf16=("cuda", "cpu"),
         report_every=20,
