@@ -4,8 +4,8 @@ By layer, for student, teacher and an untrained network of the same shape: neare
 labels that pre-training never saw, beside the same on raw features; and whether the layers have collapsed. The number
 of neighbours, the probe's penalty and the layer that stands for the model are chosen on valid; test is only reported.
 
-Items are pooled over their real positions: speech by mean and standard deviation (as its raw features are), text and
-pictures by the mean. Dimensions are scaled by the fit part, tf-idf is taken as it is.
+Items are pooled over their real positions: speech and text by mean and standard deviation, pictures by the means of a
+grid of 4 x 4 cells; see `recipes.pooling`. Dimensions are scaled by the fit part, tf-idf is taken as it is.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def measure(
         for question in asked:
             pooled = embed(model, checkpoint, question.items)
             chosen = range(len(pooled.means)) if layers is None else sorted({i % len(pooled.means) for i in layers})
-            features = pooled.statistics if modality == "audio" else pooled.means
-            scores[question.name][source] = tuple(_score(features[i], question, i, probes) for i in chosen)
+            vectors = pooled.vectors
+            scores[question.name][source] = tuple(_score(vectors[i], question, i, probes) for i in chosen)
             if question is asked[-1]:
                 of_items = question.scored("valid")[:GEOMETRY_ITEMS]
                 shapes[source] = tuple(_shape(pooled, i, of_items) for i in chosen)

@@ -182,7 +182,7 @@ def prepare(wishes: Wishes, world: World, say: Say) -> OwnRun:
     reads = f"a step reads up to {(wishes.batch or scale.batch) * plan.accumulate:,} {unit}"
     say(reads + (f" (published: {scale.published_batch})" if scale.published_batch else ""))
     epoch = run.batches.per_epoch / plan.accumulate
-    say(f"{plan.steps:,} steps, {plan.steps / epoch:.1f} epochs of {epoch:,.1f} steps")
+    say(f"steps: {plan.steps:,}, which is {plan.steps / epoch:,.1f} times the data (an epoch: {epoch:,.1f} steps)")
     return run
 
 
@@ -207,7 +207,7 @@ def _sounds(wishes: Wishes, scale: Scale, world: World, say: Say) -> OwnRun:
     if wishes.has_head_start and world.is_first and not is_resumed:  # the others get its weights, teacher included
         assert isinstance(student, Data2VecAudioModel)
         steps = max(1, (wishes.steps or scale.plan.steps) // 4)
-        say(f"the convolutions first learn to tell spectra apart: {steps:,} steps")
+        say(f"the convolutions first learn to tell spectra apart (steps: {steps:,})")
         start_from_spectra(student, batches, steps=steps)
     return _run(wishes, scale, student, scale.method, batches, SpeechFeatureExtractor(), lambda: sounds.failed)
 

@@ -1,4 +1,4 @@
-"""One vector an item from every layer of an encoder: mean and standard deviation over its real positions.
+"""One vector an item from every layer of an encoder: what its real positions have in common.
 
 Padding and special tokens (`<s>`, `</s>`, the class token) do not count. Layer 0 is the input of the first block.
 """
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.checkpoints.card import Modality
@@ -37,6 +38,8 @@ MODELS: dict[Modality, tuple[type[PretrainedModel], dict[str, Any]]] = {
     "vision": (Data2VecVisionModel, {}),
 }
 """Encoder without a head of each modality, and its options."""
+CELLS = 4
+"""Rows and columns of the grid that pictures are pooled by."""
 _MOST_SAMPLES = 32 * 16_000
 """Of sound in one pass."""
 _TEXTS, _PICTURES = 64, 64
@@ -51,11 +54,14 @@ class Pooled:
     """(layers, items, dim) over the positions of each item."""
     deviations: NDArray[np.float32]
     """(layers, items, dim): standard deviation over the positions of each item; 0 of an item with one position."""
+    cells: NDArray[np.float32]
+    """(layers, items, `CELLS` * `CELLS` * dim): of pictures, the means of the parts of a grid, row by row, for where
+    something is matters as it does to pixels; of speech and text empty, (layers, items, 0)."""
 
     @property
-    def statistics(self) -> NDArray[np.float32]:
-        """(layers, items, 2 * dim): both, side by side."""
-        return np.concatenate([self.means, self.deviations], axis=-1)
+    def vectors(self) -> NDArray[np.float32]:
+        """(layers, items, n): what stands for an item. Of pictures the cells, else mean and deviation side by side."""
+        return self.cells if self.cells.shape[-1] else np.concatenate([self.means, self.deviations], axis=-1)
 
 
 def modality_of(checkpoint: str | Path) -> Modality:
@@ -120,16 +126,15 @@ def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) 
     """
     if not len(items):
         raise ValueError("items: expected at least one")
-    means: list[NDArray[np.float32] | None] = [None] * len(items)
-    deviations: list[NDArray[np.float32] | None] = [None] * len(items)
+    found: list[Any] = [None] * len(items)
     for batch in _BATCHES[modality_of(checkpoint)](checkpoint, model, items):
-        trace = Trace(["hidden"], reduce={"hidden": partial(_moments, is_counted=batch.is_counted)})
+        trace = Trace(["hidden"], reduce={"hidden": partial(_parts, batch=batch)})
         with torch.inference_mode():
             model(**batch.inputs, trace=trace)
         for row, index in enumerate(batch.indices):
-            means[index] = trace.stack("hidden")[:, row, 0].numpy()  # (layers, dim)
-            deviations[index] = trace.stack("hidden")[:, row, 1].numpy()
-    return Pooled(np.stack(means, axis=1), np.stack(deviations, axis=1))  # type: ignore[arg-type]
+            found[index] = trace.stack("hidden")[:, row].numpy()  # (layers, parts, dim)
+    parts = np.stack(found, axis=1)  # (layers, items, parts, dim)
+    return Pooled(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2:].reshape(*parts.shape[:2], -1))
 
 
 @dataclass(frozen=True)
@@ -140,17 +145,26 @@ class _Batch:
     """Arguments of the model's `forward`."""
     is_counted: Tensor | None
     """(batch, positions), True where a position enters the pooled vector; None: all do."""
+    grid: tuple[int, int] | None = None
+    """(rows, columns) of the patches of pictures, which follow the class token."""
 
 
-def _moments(hidden: Tensor, is_counted: Tensor | None) -> Tensor:
-    """(batch, positions, dim) -> (batch, 2, dim): mean and population standard deviation over counted positions."""
-    if is_counted is None:
-        is_counted = hidden.new_ones(hidden.shape[:2], dtype=torch.bool)
-    weights = is_counted.unsqueeze(-1).to(hidden.dtype)
+def _parts(hidden: Tensor, batch: _Batch) -> Tensor:
+    """(batch, positions, dim) -> (batch, parts, dim): mean and population standard deviation over counted positions,
+    and of pictures the means of the cells."""
+    if batch.is_counted is None:
+        weights = torch.ones_like(hidden[..., :1])
+    else:
+        weights = batch.is_counted.unsqueeze(-1).to(hidden.dtype)
     count = weights.sum(dim=1).clamp(min=1)
     mean = (hidden * weights).sum(dim=1) / count
     variance = ((hidden - mean.unsqueeze(1)).square() * weights).sum(dim=1) / count
-    return torch.stack([mean, variance.sqrt()], dim=1)
+    moments = torch.stack([mean, variance.sqrt()], dim=1)
+    if batch.grid is None:
+        return moments
+    of_patches = hidden[:, 1:].transpose(1, 2).unflatten(2, batch.grid)  # (batch, dim, rows, columns)
+    cells = F.adaptive_avg_pool2d(of_patches, CELLS).flatten(2).transpose(1, 2)
+    return torch.cat([moments, cells], dim=1)
 
 
 def _clip_batches(
@@ -196,7 +210,7 @@ def _picture_batches(
         )
         is_counted = torch.ones(len(some), 1 + rows * columns, dtype=torch.bool)
         is_counted[:, 0] = False  # the class token
-        yield _Batch(some, {"pixel_values": pixels}, is_counted)
+        yield _Batch(some, {"pixel_values": pixels}, is_counted, (rows, columns))
 
 
 def _slices(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:

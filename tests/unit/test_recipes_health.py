@@ -152,7 +152,8 @@ def test_pooling_is_the_mean_over_the_real_positions_of_each_item_alone(
     model, processor = load_encoder(run, "student"), load_processor(run)
     pooled = embed(model, run, items)
     config = model.config
-    assert pooled.statistics.shape == (config.num_hidden_layers + 1, len(items), 2 * config.hidden_size)
+    parts = 16 if modality == "vision" else 2
+    assert pooled.vectors.shape == (config.num_hidden_layers + 1, len(items), parts * config.hidden_size)
     for index in (0, 5, len(items) - 1):
         inputs = processor(items[index])
         inputs.pop("attention_mask", None)
@@ -161,13 +162,15 @@ def test_pooling_is_the_mean_over_the_real_positions_of_each_item_alone(
         counted = {"audio": hidden, "text": hidden[:, 1:-1], "vision": hidden[:, 1:]}[modality]
         assert np.allclose(pooled.means[:, index], counted.mean(dim=1), atol=1e-5)
         assert np.allclose(pooled.deviations[:, index], counted.std(dim=1, correction=0), atol=1e-5)
+        if modality == "vision":  # 4 x 4 patches: every cell is one
+            assert np.allclose(pooled.vectors[:, index], counted.flatten(1), atol=1e-5)
 
 
 def test_choices_are_made_on_valid_and_test_is_scored_with_them(
     runs: dict[str, Path], data: Path, measured: dict[str, Health]
 ) -> None:
     [question] = questions("vision", data)
-    features = embed(load_encoder(runs["vision"], "student"), runs["vision"], question.items).means[1]
+    features = embed(load_encoder(runs["vision"], "student"), runs["vision"], question.items).vectors[1]
     [fold] = question.folds["test"]
     assert len(fold.fit) == COUNTS["train"]
     assert len(fold.score) == COUNTS["test"]
