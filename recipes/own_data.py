@@ -235,10 +235,9 @@ def _pictures(wishes: Wishes, scale: Scale, world: World, say: Say) -> OwnRun:
 def _texts(wishes: Wishes, scale: Scale, world: World, say: Say) -> OwnRun:
     folder = scan(wishes.data, "text")
     _claim(wishes, world, folder, say)
-    failed = Account()
-    tokenizer = _tokenizer(wishes, scale, folder, world, failed)
+    tokenizer = _tokenizer(wishes, scale, folder, world)
     student = _student(wishes, scale, vocab_size=len(tokenizer))
-    rows = TokenRows(folder, wishes.out)
+    rows, failed = TokenRows(folder, wishes.out), Account()
     if int(os.environ.get("LOCAL_RANK", "0")) == 0 and not rows.is_written:
         rows.write(tokenizer, min(tokenizer.max_length, student.config.max_length), failed)
     world.wait()
@@ -280,13 +279,13 @@ def _student(wishes: Wishes, scale: Scale, **changes: Any) -> PretrainedModel:
     return ENCODERS[config.model_type](config, **options)
 
 
-def _tokenizer(wishes: Wishes, scale: Scale, folder: Folder, world: World, failed: Account) -> TextTokenizer:
+def _tokenizer(wishes: Wishes, scale: Scale, folder: Folder, world: World) -> TextTokenizer:
     """The checkpoint's, that of the run before, or one learnt from the texts, which the run's folder then keeps."""
     if wishes.init is not None:
         return TextTokenizer.from_pretrained(wishes.init)
     if world.is_first and not (wishes.out / "tokenizer.json").is_file():
         size, length = scale.student.vocab_size, scale.reach  # type: ignore[union-attr]
-        train_tokenizer(folder_texts(folder, failed), size, max_length=length).save_pretrained(wishes.out)
+        train_tokenizer(folder_texts(folder, Account()), size, max_length=length).save_pretrained(wishes.out)
     world.wait()
     return TextTokenizer.from_folder(wishes.out)
 

@@ -90,17 +90,18 @@ def main(arguments: list[str] | None = None) -> None:
         wishes = Wishes(**{name: getattr(options, name) for name in names})
     except ValueError as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
-    with distributed_world(device.type) as world:
-        try:
-            run = prepare(wishes, world, _say if world.is_first else _say_nothing)
-        except (ValueError, CheckpointError) as error:
-            parser.exit(2, f"{parser.prog}: {error}\n")
-        try:
-            train(run, options.out, world, options.minutes)
-        except (CheckpointError, FloatingPointError, CollapseError, NothingLeftError) as error:
-            parser.exit(1, f"{parser.prog}: {error}\n")
-        except KeyboardInterrupt:
-            parser.exit(130, f"\n{parser.prog}: stopped; {STOPPED}\n")
+    try:
+        with distributed_world(device.type) as world:
+            try:
+                run = prepare(wishes, world, _say if world.is_first else _say_nothing)
+            except (ValueError, CheckpointError) as error:
+                parser.exit(2, f"{parser.prog}: {error}\n")
+            try:
+                train(run, options.out, world, options.minutes)
+            except (CheckpointError, FloatingPointError, CollapseError, NothingLeftError) as error:
+                parser.exit(1, f"{parser.prog}: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"\n{parser.prog}: stopped; {STOPPED}\n")
 
 
 if __name__ == "__main__":

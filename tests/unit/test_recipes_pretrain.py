@@ -104,7 +104,7 @@ class TestCommand:
         noun = {"audio": "sounds", "text": "texts", "vision": "pictures"}[modality]
         assert f"{data}: 10 {noun}" in said
         assert "skipped: 1 another kind of file (notes.md)" in said
-        assert "4 steps, " in said
+        assert "steps: 4, which is " in said
         assert len(losses(tmp_path / "run")) == 4
         names: dict[str, Any] = {}
         exec("\n".join(line.strip() for line in said.splitlines()[-3:]), names)  # the three lines for loading
@@ -197,6 +197,21 @@ class TestCommand:
         assert said.err.endswith("not read: 1 unreadable (5.png)\n")
         assert len(losses(tmp_path / "run")) == 6
 
+    def test_a_text_that_fails_late_is_counted_once(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = write_data("text", tmp_path / "data")
+        look = own_data.scan
+
+        def changed_after(*arguments: Any, **options: Any) -> Any:
+            folder = look(*arguments, **options)
+            (data / "3.txt").write_bytes(b"\xff\xff")
+            return folder
+
+        monkeypatch.setattr(own_data, "scan", changed_after)
+        run("text", data, tmp_path / "run")
+        assert capsys.readouterr().err.endswith("not read: 1 not UTF-8 text (3.txt)\n")
+
     def test_when_nothing_is_left_the_run_ends_with_a_sentence(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -214,13 +229,14 @@ class TestCommand:
         assert ended.value.code == 1
         assert "none of the 10 files can be read any more" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("where", ["prepare", "pretrain"])
     def test_an_interrupted_run_says_how_to_go_on(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupted(*_: Any, **__: Any) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(pretrain, "pretrain", interrupted)
+        monkeypatch.setattr(pretrain, where, interrupted)
         with pytest.raises(SystemExit) as ended:
             run("vision", write_data("vision", tmp_path / "data"), tmp_path / "run")
         assert ended.value.code == 130
@@ -301,7 +317,7 @@ class TestSettings:
         rows = len(next(iter(inputs.values())))
         generators = [torch.Generator().manual_seed(row) for row in range(rows * made.model.method.masks_per_sample)]
         made.model(inputs, generators).total.backward()
-        assert (modality == "audio") == any("tell spectra apart: 1 steps" in line for line in said)
+        assert (modality == "audio") == any("tell spectra apart (steps: 1)" in line for line in said)
         assert max(made.model.teacher.distances(made.model.student)) == 0, "the teacher has the head start, too"
         if modality == "text":
             table = made.model.student.embeddings.word_embeddings.weight
