@@ -306,6 +306,7 @@ def _run(
         seed=wishes.seed,
         accumulate=wishes.accumulate,
         save_every=wishes.save_every or scale.plan.save_every,
+        fixed=scale.plan.fixed if wishes.has_head_start else (),  # only what had a start of its own
     )
     return OwnRun(
         model=build_pretraining(student, method.replace(targets=targets)),

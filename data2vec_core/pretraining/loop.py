@@ -149,6 +149,7 @@ class _Run:
 
     def __init__(self, model: Data2VecPretraining, plan: Plan, world: World) -> None:
         self.model, self.plan, self.world = model, plan, world
+        plan.fix(model.student)
         self.joined = world.join(model)
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimiser = plan.optimiser(model)

@@ -26,6 +26,8 @@ class Plan:
     """Whether biases, norms and other one-dimensional parameters decay, too (speech and text)."""
     undecayed: tuple[str, ...] = ()
     """Further parameters without decay: how their names end."""
+    fixed: tuple[str, ...] = ()
+    """Parameters of the student that stay as they are: how their names begin. None in the published runs."""
     clip: float | None = None
     """Largest norm of the gradient of all parameters; None: any."""
     accumulate: int = 1
@@ -52,6 +54,12 @@ class Plan:
     def steps(self) -> int:
         """Updates of the student in the whole run."""
         return self.schedule.total
+
+    def fix(self, student: nn.Module) -> None:
+        """Take the gradients of what stays as it is."""
+        for name, parameter in student.named_parameters():
+            if self.fixed and name.startswith(self.fixed):
+                parameter.requires_grad_(False)
 
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
         """Adam over the parameters that have gradients; the loop sets the rate."""

@@ -8,6 +8,7 @@ any label: sound by its spectrum, text by which words stand near each other, pic
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,11 +24,11 @@ from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.vision.model import Data2VecVisionModel
 
-MEL_BANDS = 40
+MEL_BANDS = 80
 
 
 def start_from_spectra(
-    student: Data2VecAudioModel, batches: Batches, *, steps: int = 2000, rate: float = 1e-3
+    student: Data2VecAudioModel, batches: Batches, *, steps: int = 3000, rate: float = 3e-3
 ) -> Data2VecAudioModel:
     """Teach the convolutions and the projection to give vectors from which the log-mel spectrum of their frame can be
     read off by one linear map; the map is thrown away.
@@ -71,7 +72,9 @@ class _Spectra:
         import librosa
 
         self._window, self._hop = student.config.receptive_field, student.config.inputs_to_logits_ratio
-        filters = librosa.filters.mel(sr=MODEL_RATE, n_fft=self._window, n_mels=MEL_BANDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a short window leaves some bands without a frequency; they stay empty
+            filters = librosa.filters.mel(sr=MODEL_RATE, n_fft=self._window, n_mels=MEL_BANDS)
         self._filters = torch.from_numpy(filters)  # (bands, window // 2 + 1)
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -84,12 +87,12 @@ class _Spectra:
 def start_from_neighbours(
     student: Data2VecTextModel, rows: Sequence[NDArray[np.int32]], *, reach: int = 5, deviation: float = 0.06
 ) -> Data2VecTextModel:
-    """Give tokens that stand in like company like embeddings, and keep them: the first singular vectors of the matrix
+    """Give tokens that stand in like company like embeddings: the first singular vectors of the matrix
     of positive pointwise mutual information (Levy, Goldberg and Dagan, TACL 2015: contexts smoothed by 0.75, singular
     values by their root, nearer neighbours counting more).
 
     Args:
-        student: changed in place; its word embeddings are fixed from here on.
+        student: changed in place.
         rows: (tokens,) each, of training text.
         reach: tokens to either side that count as neighbours.
         deviation: standard deviation of the embeddings.
@@ -120,7 +123,6 @@ def start_from_neighbours(
     table.weight.copy_(embeddings * (deviation / embeddings.std()))
     if table.padding_idx is not None:
         table.weight[table.padding_idx] = 0
-    table.weight.requires_grad_(False)
     return student
 
 

@@ -144,6 +144,21 @@ def test_accumulated_batches_are_one_large_batch(modality: str, tmp_path: Path) 
     assert report.target_spread == pytest.approx(torch.sqrt(targets.var(dim=0) + 1e-6).mean().item(), rel=1e-4)
 
 
+def test_what_is_fixed_stays_and_the_rest_learns(tmp_path: Path) -> None:
+    model = small("text")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    list(pretrain(model, batches("text"), plan(fixed=("embeddings.word",), weight_decay=0.5), tmp_path))
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    student = {f"student.{name}" for name, _ in model.student.named_parameters()}
+    assert student - changed == {"student.embeddings.word_embeddings.weight"}
+    # and a run that goes on fixes the same
+    again = small("text", seed=1)
+    longer = plan(8, fixed=("embeddings.word",), weight_decay=0.5)
+    assert [report.step for report in pretrain(again, batches("text"), longer, tmp_path)] == [7, 8]
+    name = "embeddings.word_embeddings.weight"
+    assert torch.equal(again.student.state_dict()[name], before[f"student.{name}"])
+
+
 def test_teacher_follows_after_every_update(tmp_path: Path) -> None:
     """With plain arithmetic on one weight: student after each step, teacher the running mean."""
     model = small("vision", still=True, decay=TeacherDecay(0.5, 0.9, 4))
