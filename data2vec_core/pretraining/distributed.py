@@ -6,6 +6,7 @@ starts the processes, `distributed_world` joins them.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -172,6 +173,9 @@ def distributed_world(device: torch.device | str = "cpu", patience: timedelta = 
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"  # numbers that steer the loop never touch the GPU
+    # DistributedDataParallel imports this, and its default arguments would keep a group that is there by then: the
+    # group's threads would run into the end of the interpreter, which can abort the process.
+    importlib.import_module("torch.distributed.nn.functional")
     distributed.init_process_group(backend, timeout=patience)
     yield _Processes(device)
     # Not after an error: leaving in good order could mean waiting for those who wait for this one.

@@ -148,6 +148,21 @@ def test_a_world_of_one_agrees_with_itself(monkeypatch: pytest.MonkeyPatch) -> N
         pass
 
 
+def test_a_world_that_was_left_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Threads that talk to other processes, were they to run into the end of the interpreter, could abort it."""
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+
+    def talking() -> list[str]:
+        return [name for task in Path("/proc/self/task").iterdir() if "gloo" in (name := (task / "comm").read_text())]
+
+    with distributed_world("cpu") as world:
+        reports = list(pretrain(model("vision"), batches("vision"), plan(1), tmp_path / "one", world=world))
+        assert talking()
+    assert not talking()
+    assert reports[0].loss == alone("vision", plan(1), tmp_path / "alone")[0][0].loss
+
+
 def test_a_batch_without_a_row_for_a_process_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="batch 0 has no row for process 0"):
         next(pretrain(model("vision"), lambda *_: {"pixel_values": torch.zeros(0, 3, 32, 32)}, plan(), tmp_path))
