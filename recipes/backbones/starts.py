@@ -85,17 +85,27 @@ class _Spectra:
 
 @torch.no_grad()
 def start_from_neighbours(
-    student: Data2VecTextModel, rows: Sequence[NDArray[np.int32]], *, reach: int = 5, deviation: float = 0.06
+    student: Data2VecTextModel,
+    rows: Sequence[NDArray[np.int32]],
+    *,
+    reach: int = 5,
+    deviation: float = 0.06,
+    faint: float = 0.01,
 ) -> Data2VecTextModel:
-    """Give tokens that stand in like company like embeddings: the first singular vectors of the matrix
-    of positive pointwise mutual information (Levy, Goldberg and Dagan, TACL 2015: contexts smoothed by 0.75, singular
-    values by their root, nearer neighbours counting more).
+    """Give tokens that stand in like company like embeddings, and positions faint ones.
+
+    The embeddings of tokens are the first singular vectors of the matrix of positive pointwise mutual information
+    (Levy, Goldberg and Dagan, TACL 2015: contexts smoothed by 0.75, singular values by their root, nearer neighbours
+    counting more). A position is the easiest thing to predict, and what is predicted grows in the teacher: with
+    positions that learn, and whole blocks as targets, three quarters of the targets' variance was the position's after
+    1,500 steps.
 
     Args:
         student: changed in place.
         rows: (tokens,) each, of training text.
         reach: tokens to either side that count as neighbours.
-        deviation: standard deviation of the embeddings.
+        deviation: standard deviation of the embeddings of tokens.
+        faint: that of positions.
 
     Returns:
         the student.
@@ -123,6 +133,8 @@ def start_from_neighbours(
     table.weight.copy_(embeddings * (deviation / embeddings.std()))
     if table.padding_idx is not None:
         table.weight[table.padding_idx] = 0
+    places = student.embeddings.position_embeddings.weight
+    places.mul_(faint / places.std())
     return student
 
 

@@ -60,16 +60,17 @@ BACKBONE = Backbone(
     ),
     method=Method(
         masking=BertTokens(vocab_size=VOCABULARY, mask_id=VOCABULARY - 1, special_ids=(0, 1, 2, 3), probability=0.3),
-        decay=TeacherDecay(0.99, 0.999, 2500),
-        targets=TargetRule(top_layers=3, tensor="hidden", layer_norm="instance"),
+        decay=TeacherDecay(0.99, 0.999, 2000),
+        targets=TargetRule(top_layers=3, tensor="feed_forward", layer_norm="instance"),
         head="deep",
         objective=Objective(beta=1.0, divisor="elements"),
         collapse=CollapseAlarm(after=500),
         masks_per_sample=2,
     ),
     plan=Plan(
-        schedule=WarmupCosine(peak=1e-3, total=5000, warmup=300, end=1e-5),
-        fixed=("embeddings.word_embeddings.",),  # or the targets drift away from what words have in common
+        schedule=WarmupCosine(peak=1e-3, total=3600, warmup=200, end=1e-5),
+        # Or the targets drift from what words have in common to where they stand; see `start_from_neighbours`.
+        fixed=("embeddings.word_embeddings.", "embeddings.position_embeddings."),
         clip=5.0,
         bf16=("cuda", "cpu"),
         report_every=20,
