@@ -85,9 +85,8 @@ def test_a_crash_while_writing_leaves_the_checkpoint_before(tmp_path: Path, monk
             next(run)
     with (tmp_path / "crash" / "log.jsonl").open("a") as log:
         log.write('{"step": 5, "lo')  # as a kill in the middle of a line would leave it
-    assert sorted(path.name for path in (tmp_path / "crash").iterdir()) == [
-        "config.json", "log.jsonl", "model.safetensors", "state.pt", "teacher.safetensors",
-    ]  # fmt: skip
+    files, complete = ({path.name for path in (tmp_path / name).iterdir()} for name in ("crash", "whole"))
+    assert files == complete >= {"log.jsonl", "model.safetensors", "state.pt", "teacher.safetensors"}
     rest = timeless(list(pretrain(small("text", seed=5), batches("text"), plan(), tmp_path / "crash")))
     assert rest == whole[2:]
     lines = (tmp_path / "crash" / "log.jsonl").read_text().splitlines()
