@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -21,6 +20,7 @@ from data2vec_core.checkpoints.card import CARD_FILE
 from data2vec_core.checkpoints.writing import WEIGHTS_FILE
 from recipes.evaluate import EVALUATIONS
 from recipes.packs import add_data_option
+from recipes.run_log import read_lines
 from recipes.train import RECIPES, load_recipe
 from recipes.training import LOG_FILE, Recipe
 
@@ -35,7 +35,7 @@ def bundle(recipe: Recipe, run: Path, data: Path, folder: Path) -> None:
         ValueError: the weights are larger than a bundled file may be.
     """
     model = recipe.model_class.from_pretrained(run)
-    log = [json.loads(line) for line in (run / LOG_FILE).read_text(encoding="utf-8").splitlines()]
+    log = read_lines(run / LOG_FILE)
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         model.save_pretrained(staged, dtype=torch.float16)

@@ -30,10 +30,10 @@ from data2vec_core.checkpoints.files import replacing
 from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.pretrained import PretrainedModel
 from recipes.devices import choose_device
-from recipes.folders import Account, Limits, reason_for, scan
-from recipes.pooling import load_encoder, modality_of
-from recipes.representations import Reader, Window, open_reader, represent
-from recipes.run_folder import claim
+from recipes.encoders import load_encoder, modality_of
+from recipes.own.folders import Account, Limits, reason_for, scan
+from recipes.own.representations import Reader, Window, open_reader, represent
+from recipes.own.run_folder import claim
 
 if TYPE_CHECKING:
     import pyarrow

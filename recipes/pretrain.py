@@ -22,8 +22,8 @@ from data2vec_core.pretraining.loop import pretrain
 from data2vec_core.pretraining.objective import CollapseError
 from data2vec_core.pretraining.progress import with_progress_bar
 from recipes.devices import choose_device
-from recipes.lazy_items import NothingLeftError
-from recipes.own_data import OwnRun, Wishes, prepare
+from recipes.own.lazy_items import NothingLeftError
+from recipes.own.run import OwnRun, Wishes, prepare
 
 STOPPED = "the same command goes on from the last checkpoint"
 

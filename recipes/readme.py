@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, BundledModel, bundled_models
-from recipes.health_report import HEALTH_FILE, Answers, Health, Source
-from recipes.results import bundled_encoders, results, table
+from recipes.health.report import HEALTH_FILE, Answers, Health, Source
+from recipes.health.results import bundled_encoders, results, table
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES_FILE = ROOT / "assets" / "examples" / "examples.json"

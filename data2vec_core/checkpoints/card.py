@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import CARD_FILE, read_json, write_json
 
 Modality = Literal["audio", "text", "vision"]
-MODALITIES = ("audio", "text", "vision")
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 PRETRAINING = "pretraining"
 """Task of a card whose model is an encoder without a head."""
 

@@ -1,6 +1,6 @@
 """Teach one of the three bundled encoders from the packs: `python -m recipes.backbones audio --data DATA`.
 
-A run that was stopped goes on from its last checkpoint; `recipes.bundle_backbone` packs what it has come to.
+A run that was stopped goes on from its last checkpoint; `recipes.backbones.bundle` packs what it has come to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.progress import with_progress_bar
 from recipes.backbones.begin import BACKBONES, begin
 from recipes.devices import choose_device
-from recipes.health import BY_STEP_FILE, by_step, measure_quickly
+from recipes.health.measure import BY_STEP_FILE, by_step, measure_quickly
 from recipes.packs import add_data_option
 
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
 from data2vec_core.checkpoints.files import Role
-from recipes.bundle_backbone import metrics
-from recipes.health_report import HEALTH_FILE, Health
-from recipes.pooling import load_encoder
-from recipes.result_figures import FIGURES
+from recipes.backbones.bundle import metrics
+from recipes.encoders import load_encoder
+from recipes.health.figures import FIGURES
+from recipes.health.report import HEALTH_FILE, Health
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 EXAMPLES = ASSETS / "examples"
@@ -112,7 +112,7 @@ def test_bundled_encoder_has_a_teacher_and_is_as_healthy_as_its_card_says(model:
         assert min(shape.spread for shape in shapes) > 0.01
         assert min(shape.effective_rank for shape in shapes) > 3
     for kind in ("learning", "layers"):
-        assert (FIGURES / f"{model.name}-{kind}.svg").is_file(), "run `python -m recipes.result_figures`"
+        assert (FIGURES / f"{model.name}-{kind}.svg").is_file(), "run `python -m recipes.health.figures`"
 
 
 @pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "audio" and "audio-classification" in r["tasks"]])

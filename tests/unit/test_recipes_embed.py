@@ -24,7 +24,7 @@ from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.text import TextTokenizer, train_tokenizer
 from data2vec_core.trace import Trace
 from recipes import embed
-from recipes.representations import SoundReader
+from recipes.own.representations import SoundReader
 from tests.pretraining_samples import tiny_student
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -128,7 +128,7 @@ class TestContent:
         text = "".join(f"word{number} " for number in range(300))
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "a.txt").write_text(text)
-        monkeypatch.setattr("recipes.text_files.read_pieces.__kwdefaults__", {"characters": 250})
+        monkeypatch.setattr("recipes.own.text_files.read_pieces.__kwdefaults__", {"characters": 250})
         table = run(checkpoints["text"], tmp_path / "data", tmp_path / "out", "--pool", "none")
         assert table["start"].is_monotonic_increasing
         assert "".join(text[row.start : row.end] for row in table.itertuples()) == text.replace(" ", "")
@@ -166,8 +166,8 @@ class TestContent:
         assert np.abs(vectors(pooled)[0] - vectors(parts).mean(axis=0)).max() < 1e-5
 
     def test_no_window_is_longer_than_it_may_be(self, checkpoints: dict[str, Path], tmp_path: Path) -> None:
-        from recipes.folders import scan
-        from recipes.pooling import load_encoder
+        from recipes.encoders import load_encoder
+        from recipes.own.folders import scan
 
         (tmp_path / "data").mkdir()
         for seconds in (0.3, 0.76, 1.4, 5.0):

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from recipes.folders import Account, Limits, scan
-from recipes.text_files import (
+from recipes.own.folders import Account, Limits, scan
+from recipes.own.text_files import (
     DamagedTextError,
     NotTextError,
     TextTooLargeError,
@@ -178,7 +178,7 @@ class TestTextFiles:
         path.write_bytes(gzip.compress(b"\xff\xfe"))
         with pytest.raises(NotTextError, match="not UTF-8"):
             list(read_paragraphs(path))
-        monkeypatch.setattr("recipes.text_files.LONGEST_PARAGRAPH", 50)
+        monkeypatch.setattr("recipes.own.text_files.LONGEST_PARAGRAPH", 50)
         path.write_bytes(gzip.compress(b"x" * 51))
         with pytest.raises(TextTooLargeError, match="50 characters"):
             list(read_paragraphs(path))

@@ -25,11 +25,15 @@ from data2vec_core.pretraining.masking import BertTokens
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
 from data2vec_core.processing.text import train_tokenizer
-from recipes import health, readme, result_figures, results
-from recipes.bundle_backbone import bundle_backbone, metric_name, metrics
-from recipes.health_report import HEALTH_FILE, Health, table
-from recipes.health_tasks import questions, raw_features
-from recipes.pooling import embed, load_encoder, load_processor
+from recipes import readme
+from recipes.backbones.bundle import bundle_backbone, metric_name, metrics
+from recipes.encoders import load_encoder, load_processor
+from recipes.health import __main__ as command
+from recipes.health import figures, results
+from recipes.health.measure import BY_STEP_FILE, measure
+from recipes.health.pooling import embed
+from recipes.health.report import HEALTH_FILE, Health, table
+from recipes.health.tasks import questions, raw_features
 from recipes.run_log import read_lines, thinned, write_lines
 from tests.pretraining_samples import MODALITIES, tiny_config, tiny_method, tiny_student
 from tests.unit.test_recipes_data import write_lines as write_pack
@@ -119,7 +123,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def measured(runs: dict[str, Path], data: Path) -> dict[str, Health]:
-    return {modality: health.measure(run, data) for modality, run in runs.items()}
+    return {modality: measure(run, data) for modality, run in runs.items()}
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -233,7 +237,7 @@ def test_health_goes_through_json(measured: dict[str, Health], tmp_path: Path) -
 
 def test_valid_cannot_be_left_out(runs: dict[str, Path], data: Path) -> None:
     with pytest.raises(ValueError, match="valid has to be among them"):
-        health.measure(runs["vision"], data, splits=["test"])
+        measure(runs["vision"], data, splits=["test"])
 
 
 def test_a_quick_look_prints_a_table_and_notes_the_step(
@@ -242,7 +246,7 @@ def test_a_quick_look_prints_a_table_and_notes_the_step(
     run = make_run("vision", tmp_path)
     before = torch.get_num_threads()
     try:
-        health.main([str(run), "--data", str(data), "--quick", "--step", "30"])
+        command.main([str(run), "--data", str(data), "--quick", "--step", "30"])
     finally:
         torch.set_num_threads(before)
     said = capsys.readouterr().out
@@ -250,7 +254,7 @@ def test_a_quick_look_prints_a_table_and_notes_the_step(
     assert "student" in said
     assert "untrained" not in said
     assert "probe" not in said
-    [line] = read_lines(run / health.BY_STEP_FILE)
+    [line] = read_lines(run / BY_STEP_FILE)
     assert line["step"] == 30
     assert line["knn"]["object"].keys() == {"student", "teacher"}
 
@@ -297,7 +301,7 @@ def test_bundle_is_half_precision_and_measured_as_it_is(bundle: Path, data: Path
     assert (folder / METHOD_FILE).is_file()
     card, found = Card.load(folder), Health.load(folder / HEALTH_FILE)
     assert card.metrics == metrics(found)
-    assert found == health.measure(folder, data)
+    assert found == measure(folder, data)
     assert (card.minutes, card.extra["steps"]) == (3.0, 30)
     assert card.parameters == load_encoder(folder, "teacher").num_parameters()
     question = found.answers[0]
@@ -326,7 +330,7 @@ def test_tables_and_figures_tell_of_every_encoder(
     found = Health.load(bundle / "audio" / HEALTH_FILE).answers[0].best("teacher", "knn")
     assert f"{found.knn['test']:.1%} ±" in text
     for model in models:
-        result_figures.draw(model, tmp_path)
+        figures.draw(model, tmp_path)
         for kind in ("learning", "layers"):
             assert "![" in text
             assert f"(figures/{model.name}-{kind}.svg)" in text

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from recipes import lazy_items
-from recipes.folders import scan
-from recipes.lazy_items import NothingLeftError, Pictures, Sounds
+from recipes.own import lazy_items
+from recipes.own.folders import scan
+from recipes.own.lazy_items import NothingLeftError, Pictures, Sounds
 
 
 def ramp(seconds: float, rate: int = 16_000) -> np.ndarray:

@@ -25,11 +25,12 @@ from data2vec_core.pretraining.schedule import TriStage, WarmupCosine
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.text import TextTokenizer, train_tokenizer
-from recipes import own_data, pretrain
+from recipes import pretrain
 from recipes.backbones.text import rows_of
-from recipes.folders import Account, scan
-from recipes.own_data import Scale, Wishes, prepare, scale_of, with_steps
-from recipes.token_rows import TokenRows
+from recipes.own import run as own_run
+from recipes.own.folders import Account, scan
+from recipes.own.run import Scale, Wishes, prepare, scale_of, with_steps
+from recipes.own.token_rows import TokenRows
 from tests.pretraining_samples import MODALITIES, STILL, tiny_config, tiny_method, tiny_pretraining, tiny_student
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,7 @@ def tiny_scale(modality: str, preset: str = "tiny") -> Scale:  # noqa: ARG001
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_data, "scale_of", tiny_scale)
+    monkeypatch.setattr(own_run, "scale_of", tiny_scale)
 
 
 def write_data(modality: str, folder: Path, count: int = 10) -> Path:
@@ -201,14 +202,14 @@ class TestCommand:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         data = write_data("text", tmp_path / "data")
-        look = own_data.scan
+        look = own_run.scan
 
         def changed_after(*arguments: Any, **options: Any) -> Any:
             folder = look(*arguments, **options)
             (data / "3.txt").write_bytes(b"\xff\xff")
             return folder
 
-        monkeypatch.setattr(own_data, "scan", changed_after)
+        monkeypatch.setattr(own_run, "scan", changed_after)
         run("text", data, tmp_path / "run")
         assert capsys.readouterr().err.endswith("not read: 1 not UTF-8 text (3.txt)\n")
 
@@ -217,7 +218,7 @@ class TestCommand:
     ) -> None:
         data = write_data("vision", tmp_path / "data")
 
-        def gone(*arguments: Any) -> own_data.OwnRun:
+        def gone(*arguments: Any) -> own_run.OwnRun:
             run = prepare(*arguments)
             for path in data.iterdir():
                 path.unlink()

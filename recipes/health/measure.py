@@ -1,32 +1,21 @@
-"""How much an encoder has learnt, by the numbers: `python -m recipes.health runs/audio --data DATA`.
-
-By layer, for student, teacher and an untrained network of the same shape: nearest neighbours and linear probes on
-labels that pre-training never saw, beside the same on raw features; and whether the layers have collapsed. The number
-of neighbours, the probe's penalty and the layer that stands for the model are chosen on valid; test is only reported.
-
-Items are pooled over their real positions: speech and text by mean and standard deviation, pictures by the means of a
-grid of 4 x 4 cells; see `recipes.pooling`. Dimensions are scaled by the fit part, tf-idf is taken as it is.
-"""
+"""Measure a checkpoint: neighbours and probes by layer on every question, and the shape of the layers."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from analysis.geometry import direction_spread, effective_rank, spread
 from analysis.probing import Scaling, fit_path, knn_classify
 from data2vec_core.checkpoints.files import Role
-from recipes.health_report import SOURCES, Answers, Health, LayerScore, LayerShape, Scored, Source, table
-from recipes.health_tasks import RAW, Question, questions, raw_features
-from recipes.packs import add_data_option
-from recipes.pooling import Pooled, embed, load_encoder, modality_of
+from recipes.encoders import load_encoder, modality_of
+from recipes.health.pooling import Pooled, embed
+from recipes.health.report import SOURCES, Answers, Health, LayerScore, LayerShape, Scored, Source
+from recipes.health.tasks import RAW, Question, questions, raw_features
 
 NEIGHBOURS = (1, 5, 10, 20, 50)
 PENALTIES = (1e-1, 1e-2, 1e-3)
@@ -183,34 +172,3 @@ def by_step(health: Health, step: int) -> dict[str, Any]:
         for answers in health.answers
     }
     return {"step": step, "knn": knn}
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.health", description=__doc__)
-    parser.add_argument("checkpoint", help="folder with model.safetensors and teacher.safetensors, or a bundled name")
-    add_data_option(parser)
-    parser.add_argument("--splits", nargs="+", choices=("valid", "test"), default=("valid", "test"))
-    parser.add_argument("--sources", nargs="+", choices=SOURCES, help="(all; with --quick student and teacher)")
-    parser.add_argument("--quick", action="store_true", help="few train items, few layers, valid and neighbours only")
-    parser.add_argument("--json", type=Path, help="file to write everything to")
-    parser.add_argument("--step", type=int, help=f"of the run: add a line to {BY_STEP_FILE} in its folder")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)  # of many small passes, more threads only wait for each other
-    if options.quick:
-        splits: tuple[Scored, ...] = ("valid",)
-        health = measure_quickly(options.checkpoint, options.data, sources=options.sources or ("student", "teacher"))
-    else:
-        splits = tuple(options.splits)
-        health = measure(options.checkpoint, options.data, splits=splits, sources=options.sources or SOURCES)
-    if options.json is not None:
-        health.save(options.json)
-    if options.step is not None:
-        with (Path(options.checkpoint) / BY_STEP_FILE).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(by_step(health, options.step)) + "\n")
-    for split in splits:
-        print(table(health, split))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What RESULTS.md says of the bundled encoders, from the `health.json` beside each card.
 
-`python -m recipes.readme` writes and checks it with the tables of the README files; `recipes.result_figures` draws.
+`python -m recipes.readme` writes and checks it with the tables of the README files; `recipes.health.figures` draws.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.probing import confidence_margin
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
-from recipes.health_report import HEALTH_FILE, MEASURE_NAMES, Answers, Health, Measure, Source
+from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, Answers, Health, Measure, Source
 
 SHAPES = {
     "spread": "standard deviation",

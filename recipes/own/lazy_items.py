@@ -15,7 +15,7 @@ from torch import Tensor
 
 from data2vec_core.processing.audio_io import MODEL_RATE, EmptyAudioError, Waveform, stream_audio
 from data2vec_core.processing.image_io import load_image
-from recipes.folders import Account, Folder, reason_for
+from recipes.own.folders import Account, Folder, reason_for
 from recipes.sight import as_tensor
 
 Item = TypeVar("Item")

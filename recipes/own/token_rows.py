@@ -12,8 +12,8 @@ from tqdm import tqdm
 from data2vec_core.checkpoints.files import replacing
 from data2vec_core.processing.text import TextTokenizer
 from recipes.backbones.text import Row, rows_of
-from recipes.folders import Account, Folder, reason_for
-from recipes.text_files import holds_paragraphs, read_paragraphs, read_pieces
+from recipes.own.folders import Account, Folder, reason_for
+from recipes.own.text_files import holds_paragraphs, read_paragraphs, read_pieces
 
 
 def folder_texts(folder: Folder, failed: Account) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Draw the figures of RESULTS.md from the files beside each encoder's card: `python -m recipes.result_figures`."""
+"""Draw the figures of RESULTS.md from the files beside each encoder's card: `python -m recipes.health.figures`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from analysis.figures.layers import LayerPanel, by_layer
 from analysis.figures.style import save
 from data2vec_core.checkpoints.bundled import BundledModel
 from data2vec_core.checkpoints.files import LOG_FILE
-from recipes.health import BY_STEP_FILE
-from recipes.health_report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health
-from recipes.results import bundled_encoders
+from recipes.health.measure import BY_STEP_FILE
+from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health
+from recipes.health.results import bundled_encoders
 from recipes.run_log import read_lines
 
-FIGURES = Path(__file__).parent / "figures"
+FIGURES = Path(__file__).parents[1] / "figures"
 
 
 def draw(model: BundledModel, folder: Path) -> None:
@@ -55,7 +55,7 @@ def layer_panels(health: Health) -> list[LayerPanel]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.result_figures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.health.figures", description=__doc__)
     parser.parse_args(arguments)
     for model in bundled_encoders():
         draw(model, FIGURES)

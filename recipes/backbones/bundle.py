@@ -1,4 +1,4 @@
-"""Pack a finished pre-training run as a bundled encoder: `python -m recipes.bundle_backbone audio --data DATA`.
+"""Pack a finished pre-training run as a bundled encoder: `python -m recipes.backbones.bundle audio --data DATA`.
 
 Writes student, teacher and predictor in half precision, the processor's files, the learning curve, the health of what
 was written, and the card with its main numbers, to `assets/models/NAME`. The card's other facts are those of
@@ -24,10 +24,10 @@ from data2vec_core.checkpoints.reading import read_tensor_file
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
 from recipes.bundle import LARGEST_FILE
-from recipes.health import BY_STEP_FILE, measure
-from recipes.health_report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
+from recipes.encoders import load_encoder, load_processor
+from recipes.health.measure import BY_STEP_FILE, measure
+from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
 from recipes.packs import add_data_option
-from recipes.pooling import load_encoder, load_processor
 from recipes.run_log import read_lines, thinned, write_lines
 
 LOG_LINES = 200
@@ -108,7 +108,7 @@ def metric_name(question: str, measure: Measure, source: Source) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.bundle_backbone", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.backbones.bundle", description=__doc__)
     parser.add_argument("name", choices=MODALITIES)
     parser.add_argument("--run", type=Path, help="folder of the run (runs/NAME)")
     add_data_option(parser)

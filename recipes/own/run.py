@@ -30,7 +30,7 @@ from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.plan import Plan
 from data2vec_core.pretraining.presets import PUBLISHED
 from data2vec_core.pretraining.schedule import Schedule, WarmupCosine
-from data2vec_core.pretraining.start import ENCODERS, load_student, load_teacher
+from data2vec_core.pretraining.start import load_student, load_teacher
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.image import ImageProcessor
@@ -41,11 +41,11 @@ from data2vec_core.vision.model import Data2VecVisionModel
 from recipes.backbones import audio, text, vision
 from recipes.backbones.begin import BACKBONES
 from recipes.backbones.starts import start_from_neighbours, start_from_places, start_from_spectra
-from recipes.folders import Account, Folder, Limits, scan
-from recipes.lazy_items import Pictures, Sounds
-from recipes.pooling import modality_of
-from recipes.run_folder import claim
-from recipes.token_rows import TokenRows, folder_texts
+from recipes.encoders import encoder_class, modality_of
+from recipes.own.folders import Account, Folder, Limits, scan
+from recipes.own.lazy_items import Pictures, Sounds
+from recipes.own.run_folder import claim
+from recipes.own.token_rows import TokenRows, folder_texts
 
 FEWEST = 8
 """Sounds, rows of text or pictures that a run needs at least."""
@@ -275,8 +275,8 @@ def _student(wishes: Wishes, scale: Scale, **changes: Any) -> PretrainedModel:
         with _without_talk_of_heads():
             return load_student(wishes.init, **changes).train()
     config = scale.student.replace(**changes)
-    options = {} if wishes.modality == "audio" else {"add_pooling_layer": False}
-    return ENCODERS[config.model_type](config, **options)
+    model_class, options = encoder_class(wishes.modality)
+    return model_class(config, **options)
 
 
 def _tokenizer(wishes: Wishes, scale: Scale, folder: Folder, world: World) -> TextTokenizer:

@@ -27,8 +27,8 @@ from data2vec_core.processing.audio_io import AudioTooShortError, Waveform, stre
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.text import TextTokenizer
 from data2vec_core.trace import Trace
-from recipes.folders import Entry, Folder
-from recipes.text_files import DamagedTextError, holds_paragraphs, read_paragraphs, read_pieces
+from recipes.own.folders import Entry, Folder
+from recipes.own.text_files import DamagedTextError, holds_paragraphs, read_paragraphs, read_pieces
 
 
 @dataclass(frozen=True)

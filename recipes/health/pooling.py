@@ -18,26 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.checkpoints.card import Modality
-from data2vec_core.checkpoints.files import Role
-from data2vec_core.checkpoints.source import open_checkpoint
-from data2vec_core.config import Data2VecVisionConfig
 from data2vec_core.pretrained import PretrainedModel
-from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.image import ImageProcessor
-from data2vec_core.processing.processor import PREPROCESSOR_FILE
-from data2vec_core.processing.text import TextTokenizer
-from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.trace import Trace
-from data2vec_core.vision.model import Data2VecVisionModel
+from recipes.encoders import load_processor, modality_of
 
-MODELS: dict[Modality, tuple[type[PretrainedModel], dict[str, Any]]] = {
-    "audio": (Data2VecAudioModel, {}),
-    "text": (Data2VecTextModel, {"add_pooling_layer": False}),
-    "vision": (Data2VecVisionModel, {}),
-}
-"""Encoder without a head of each modality, and its options."""
 CELLS = 4
 """Rows and columns of the grid that pictures are pooled by."""
 _MOST_SAMPLES = 32 * 16_000
@@ -64,54 +49,6 @@ class Pooled:
         return self.cells if self.cells.shape[-1] else np.concatenate([self.means, self.deviations], axis=-1)
 
 
-def modality_of(checkpoint: str | Path) -> Modality:
-    """`audio`, `text` or `vision`, by the `model_type` of a checkpoint.
-
-    Raises:
-        CheckpointError: no such checkpoint.
-        ValueError: it is none of the three.
-    """
-    model_type = str(open_checkpoint(checkpoint).read_config().get("model_type"))
-    for modality in MODELS:
-        if model_type == f"data2vec-{modality}":
-            return modality
-    raise ValueError(f"{checkpoint}: expected a data2vec checkpoint, its model_type is {model_type!r}")
-
-
-def load_encoder(checkpoint: str | Path, role: Role | None) -> PretrainedModel:
-    """The encoder of a checkpoint in eval mode.
-
-    Args:
-        role: whose weights; None: untrained ones (seed 0) in the same shape.
-    """
-    model_class, options = MODELS[modality_of(checkpoint)]
-    if role is not None:
-        return model_class.from_pretrained(checkpoint, role=role, **options)
-    config = model_class.config_class.from_dict(open_checkpoint(checkpoint).read_config())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return model_class(config, **options).eval()
-
-
-def load_processor(checkpoint: str | Path) -> Any:
-    """The processor of a checkpoint: `SpeechFeatureExtractor`, `TextTokenizer` or `ImageProcessor`. A training run of
-    speech or vision may lack its file, which then says what the defaults do for the model's picture size.
-
-    Raises:
-        CheckpointError: no such checkpoint, or one of text without a tokenizer.
-    """
-    found = open_checkpoint(checkpoint)
-    has_settings = (found.folder / PREPROCESSOR_FILE).is_file()
-    match modality_of(checkpoint):
-        case "audio":
-            return SpeechFeatureExtractor.from_pretrained(checkpoint) if has_settings else SpeechFeatureExtractor()
-        case "text":
-            return TextTokenizer.from_pretrained(checkpoint)
-        case "vision":
-            size = Data2VecVisionConfig.from_dict(found.read_config()).image_size_pair
-            return ImageProcessor.from_pretrained(checkpoint) if has_settings else ImageProcessor(size=size)
-
-
 def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) -> Pooled:
     """Represent raw items: clips as (samples,) arrays at 16 kHz, texts, or pictures, by the model's modality.
 
@@ -119,7 +56,7 @@ def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) 
 
     Args:
         model: in eval mode.
-        checkpoint: whose processor prepares the items; see `load_processor`.
+        checkpoint: whose processor prepares the items; see `recipes.encoders`.
 
     Raises:
         ValueError: no items, or an item that the processor or the model refuses.

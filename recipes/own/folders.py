@@ -20,7 +20,7 @@ from tqdm import tqdm
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.processing.audio_io import AudioTooShortError, EmptyAudioError, audio_seconds
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageTooLargeError, image_size
-from recipes.text_files import (
+from recipes.own.text_files import (
     SUFFIXES,
     NotTextError,
     TextTooLargeError,
