@@ -57,7 +57,9 @@ def begin(modality: Modality, data: Path, *, is_resumed: bool = False) -> Beginn
         case "text":
             rows, tokenizer = text.rows_of_packs(data, seed=seed)
             reader = Data2VecTextModel(text.BACKBONE.student, add_pooling_layer=False)
-            return Beginning(start_from_neighbours(reader, rows.rows), rows, tokenizer)
+            if not is_resumed:
+                start_from_neighbours(reader, rows.rows)
+            return Beginning(reader, rows, tokenizer)
         case _:
             watcher = Data2VecVisionModel(vision.BACKBONE.student, add_pooling_layer=False)
             processor = ImageProcessor(size=watcher.config.image_size_pair)

@@ -20,11 +20,10 @@ import torch
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
-from data2vec_core.checkpoints.reading import read_tensor_file
-from data2vec_core.checkpoints.writing import write_tensors
-from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
+from data2vec_core.pretraining.saved import PREDICTOR_FILE
+from data2vec_core.pretraining.start import load_pretraining
 from recipes.bundle import LARGEST_FILE
-from recipes.encoders import load_encoder, load_processor
+from recipes.encoders import load_processor
 from recipes.health.measure import BY_STEP_FILE, measure
 from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
 from recipes.packs import add_data_option
@@ -38,7 +37,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
     """Write the folder of a bundled encoder, whole or not at all.
 
     Args:
-        run: of `pretrain`: `config.json`, both weight files, `log.jsonl`, for text the tokenizer's files.
+        run: of `pretrain`: student, teacher, method and predictor, `log.jsonl`, for text the tokenizer's files.
         card: what is known of the model beside its numbers; its task has to be `pretraining`.
         data: folder of the packs, for measuring.
         folder: made when it does not exist.
@@ -52,16 +51,11 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
     """
     if not card.is_encoder:
         raise ValueError(f"card.task={card.task!r}: an encoder without a head has {PRETRAINING!r}")
-    student, teacher = load_encoder(run, "student"), load_encoder(run, "teacher")
-    log = read_lines(run / LOG_FILE)
+    model, log = load_pretraining(run), read_lines(run / LOG_FILE)
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
-        student.save_pretrained(staged, dtype=torch.float16)
-        write_tensors(staged, teacher.public_tensors(), dtype=torch.float16, name=TEACHER_FILE)
-        if (run / METHOD_FILE).is_file():  # a run from before they were kept has neither
-            shutil.copy(run / METHOD_FILE, staged)
-            write_tensors(staged, read_tensor_file(run / PREDICTOR_FILE), dtype=torch.float16, name=PREDICTOR_FILE)
-        for name in (WEIGHTS_FILE, TEACHER_FILE):
+        model.save_pretrained(staged, dtype=torch.float16)
+        for name in (WEIGHTS_FILE, TEACHER_FILE, PREDICTOR_FILE):
             if (size := (staged / name).stat().st_size) > LARGEST_FILE:
                 raise ValueError(f"{name} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
         load_processor(run).save_pretrained(staged)
@@ -75,7 +69,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
             metrics=metrics(health),
             minutes=round(log[-1]["seconds"] / 60, 1),
             date=datetime.date.today().isoformat(),
-            parameters=student.num_parameters(),
+            parameters=model.student.num_parameters(),
             extra={**card.extra, "steps": log[-1]["step"], "health": HEALTH_FILE},
         )
         card.save(staged)

@@ -68,7 +68,7 @@ BACKBONE = Backbone(
         masks_per_sample=2,
     ),
     plan=Plan(
-        schedule=WarmupCosine(peak=1e-3, total=3600, warmup=200, end=1e-5),
+        schedule=WarmupCosine(peak=1e-3, total=2400, warmup=200, end=1e-5),
         # Or the targets drift from what words have in common to where they stand; see `start_from_neighbours`.
         fixed=("embeddings.word_embeddings.", "embeddings.position_embeddings."),
         clip=5.0,
