@@ -68,8 +68,9 @@ def embed(model: PretrainedModel, checkpoint: str | Path, items: Sequence[Any]) 
         trace = Trace(["hidden"], reduce={"hidden": partial(_parts, batch=batch)})
         with torch.inference_mode():
             model(**batch.inputs, trace=trace)
+        of_batch = trace.stack("hidden").numpy()  # (layers, batch, parts, dim)
         for row, index in enumerate(batch.indices):
-            found[index] = trace.stack("hidden")[:, row].numpy()  # (layers, parts, dim)
+            found[index] = of_batch[:, row].copy()  # a view would keep the whole batch
     parts = np.stack(found, axis=1)  # (layers, items, parts, dim)
     return Pooled(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2:].reshape(*parts.shape[:2], -1))
 
