@@ -151,8 +151,14 @@ def _sentences(record: dict[str, Any]) -> Iterator[str]:
 
 
 def rows_of_packs(data: Path, *, tokens: int = 1024, seed: int = 0) -> tuple[Rows, TextTokenizer]:
-    """Of the train splits, and the vocabulary learnt from them."""
+    """Of the train splits, and the vocabulary learnt from them.
+
+    Raises:
+        ValueError: the texts are too few for it.
+    """
     documents, sentences = texts_of_packs(data)
     tokenizer = train_tokenizer(documents + sentences, VOCABULARY, max_length=MAX_LENGTH)
+    if len(tokenizer) != VOCABULARY:
+        raise ValueError(f"{data}: the texts give a vocabulary of {len(tokenizer)} tokens, {VOCABULARY} are needed")
     rows = rows_of(tokenizer, documents + sentences)
     return Rows(rows, tokenizer.pad_id, tokens=tokens, seed=seed), tokenizer
