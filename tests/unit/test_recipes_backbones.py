@@ -9,6 +9,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ def sounds(folder: Path, random: np.random.Generator) -> None:
         lengths = random.integers(audio.SHORTEST, 8000, 6).tolist()
         soundfile.write(folder / f"{pack}.wav", random.uniform(-0.5, 0.5, sum(lengths)), 16_000)
         starts = np.cumsum([0, *lengths[:-1]]).tolist()
-        places = [{"file": f"{pack}.wav", "start": a, "num_samples": n} for a, n in zip(starts, lengths, strict=True)]
+        places: list[dict[str, Any]] = [
+            {"file": f"{pack}.wav", "start": a, "num_samples": n} for a, n in zip(starts, lengths, strict=True)
+        ]
         write_lines(folder / f"{pack}.jsonl.gz", [place | {"split": "train"} for place in places])
 
 
@@ -47,7 +50,7 @@ def texts(folder: Path, random: np.random.Generator) -> None:
     with gzip.open(folder / "unlabeled_text_train.txt.gz", "wt", encoding="utf-8") as file:
         file.write("\n\n".join("\n".join(sentence() for _ in range(40)) for _ in range(15)))
     for pack in text.SENTENCE_PACKS:
-        record = {"tokens": sentence().split()} if pack == "snips_nlu" else {"text": sentence()}
+        record: dict[str, Any] = {"tokens": sentence().split()} if pack == "snips_nlu" else {"text": sentence()}
         write_lines(folder / f"{pack}.jsonl.gz", [record | {"split": "train"}])
 
 
