@@ -130,6 +130,11 @@ class Wishes:
         `recipes.backbones.starts`."""
         return self.preset == "tiny" and self.init is None
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether a saved state will replace the weights, so that a start that takes long is not made."""
+        return (self.out / STATE_FILE).is_file()
+
 
 class Source(Protocol):
     """Batches over a folder."""
@@ -203,8 +208,9 @@ def _sounds(wishes: Wishes, scale: Scale, world: World, say: Say) -> OwnRun:
         longest=scale.reach * MODEL_RATE,
         least=world.shard.size,
     )
-    is_resumed = (wishes.out / STATE_FILE).is_file()
-    if wishes.has_head_start and world.is_first and not is_resumed:  # the others get its weights, teacher included
+    if (
+        wishes.has_head_start and world.is_first and not wishes.is_resumed
+    ):  # the others get its weights, teacher included
         assert isinstance(student, Data2VecAudioModel)
         steps = max(1, (wishes.steps or scale.plan.steps) // 4)
         say(f"the convolutions first learn to tell spectra apart (steps: {steps:,})")
@@ -245,7 +251,7 @@ def _texts(wishes: Wishes, scale: Scale, world: World, say: Say) -> OwnRun:
     if len(rows) < _fewest(world):
         raise ValueError(f"{wishes.data} gives {len(rows)} rows of text, and {_fewest(world)} are needed")
     say(f"{rows.tokens:,} tokens of {len(tokenizer):,} kinds in {len(rows):,} rows")
-    if wishes.has_head_start:
+    if wishes.has_head_start and not wishes.is_resumed:
         assert isinstance(student, Data2VecTextModel)
         some = range(0, len(rows), max(1, len(rows) // NEIGHBOUR_ROWS))
         start_from_neighbours(student, [rows[row] for row in some])
