@@ -17,7 +17,6 @@ import torch
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import CARD_FILE
-from data2vec_core.checkpoints.writing import WEIGHTS_FILE
 from recipes.evaluate import EVALUATIONS
 from recipes.packs import add_data_option
 from recipes.run_log import read_lines
@@ -39,8 +38,7 @@ def bundle(recipe: Recipe, run: Path, data: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         model.save_pretrained(staged, dtype=torch.float16)
-        if (size := (staged / WEIGHTS_FILE).stat().st_size) > LARGEST_FILE:
-            raise ValueError(f"{WEIGHTS_FILE} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
+        check_sizes(staged)
         for processor in recipe.processors:
             processor.save_pretrained(staged)
         evaluate = EVALUATIONS[recipe.card.name]
@@ -57,9 +55,25 @@ def bundle(recipe: Recipe, run: Path, data: Path, folder: Path) -> None:
             },
         )
         card.save(staged)
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(staged.iterdir(), key=lambda file: file.name == CARD_FILE):  # the card last: it vouches
-            shutil.move(file, folder / file.name)
+        put_in_place(staged, folder)
+
+
+def check_sizes(staged: Path) -> None:
+    """Look at the weight files of a folder that is to be bundled.
+
+    Raises:
+        ValueError: one is larger than a bundled file may be.
+    """
+    for file in sorted(staged.glob("*.safetensors")):
+        if (size := file.stat().st_size) > LARGEST_FILE:
+            raise ValueError(f"{file.name} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
+
+
+def put_in_place(staged: Path, folder: Path) -> None:
+    """Move all files of a folder that is whole into that of the bundled model, which is made when it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(staged.iterdir(), key=lambda file: file.name == CARD_FILE):  # the card last: it vouches
+        shutil.move(file, folder / file.name)
 
 
 def main(arguments: list[str] | None = None) -> None:

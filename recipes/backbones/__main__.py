@@ -6,7 +6,6 @@ A run that was stopped goes on from its last checkpoint; `recipes.backbones.bund
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.progress import with_progress_bar
 from recipes.backbones.begin import BACKBONES, begin
 from recipes.devices import choose_device
-from recipes.health.measure import BY_STEP_FILE, by_step, measure_quickly
+from recipes.health.measure import measure_quickly, note_step
 from recipes.packs import add_data_option
 
 
@@ -45,9 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     reports = pretrain(model, beginning.batches, plan, run, world=world, minutes=options.minutes)
     for report in with_progress_bar(reports, plan.steps):
         if options.probe_every and report.step % options.probe_every == 0:
-            health = measure_quickly(run, options.data)  # of the last checkpoint
-            with (run / BY_STEP_FILE).open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(by_step(health, report.step)) + "\n")
+            note_step(run, measure_quickly(run, options.data), report.step)  # of the last checkpoint
 
 
 if __name__ == "__main__":

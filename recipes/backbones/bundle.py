@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import importlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,10 +18,10 @@ import torch
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
-from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
-from data2vec_core.pretraining.saved import PREDICTOR_FILE
+from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE
 from data2vec_core.pretraining.start import load_pretraining
-from recipes.bundle import LARGEST_FILE
+from recipes.backbones.begin import BACKBONES
+from recipes.bundle import check_sizes, put_in_place
 from recipes.encoders import load_processor
 from recipes.health.measure import BY_STEP_FILE, measure
 from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
@@ -55,9 +54,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         model.save_pretrained(staged, dtype=torch.float16)
-        for name in (WEIGHTS_FILE, TEACHER_FILE, PREDICTOR_FILE):
-            if (size := (staged / name).stat().st_size) > LARGEST_FILE:
-                raise ValueError(f"{name} has {size:,} bytes; a bundled file may have {LARGEST_FILE:,}")
+        check_sizes(staged)
         load_processor(run).save_pretrained(staged)
         write_lines(staged / LOG_FILE, thinned(log, LOG_LINES))
         if (run / BY_STEP_FILE).is_file():
@@ -73,9 +70,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
             extra={**card.extra, "steps": log[-1]["step"], "health": HEALTH_FILE},
         )
         card.save(staged)
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(staged.iterdir(), key=lambda file: file.name == CARD_FILE):  # the card last: it vouches
-            shutil.move(file, folder / file.name)
+        put_in_place(staged, folder)
     return card
 
 
@@ -108,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     add_data_option(parser)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    card = importlib.import_module(f"recipes.backbones.{options.name}").BACKBONE.card
+    card = BACKBONES[options.name].card
     run, folder = options.run or Path("runs") / options.name, BUNDLED_FOLDER / options.name
     bundle_backbone(run, card, options.data, folder)
     print((folder / CARD_FILE).read_text(encoding="utf-8"))

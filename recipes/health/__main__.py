@@ -11,12 +11,11 @@ grid of 4 x 4 cells; see `recipes.health.pooling`. Dimensions are scaled by the 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 
-from recipes.health.measure import BY_STEP_FILE, by_step, measure, measure_quickly
+from recipes.health.measure import BY_STEP_FILE, measure, measure_quickly, note_step
 from recipes.health.report import SOURCES, Scored, table
 from recipes.packs import add_data_option
 
@@ -42,8 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json is not None:
         health.save(options.json)
     if options.step is not None:
-        with (Path(options.checkpoint) / BY_STEP_FILE).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(by_step(health, options.step)) + "\n")
+        note_step(Path(options.checkpoint), health, options.step)
     for split in splits:
         print(table(health, split))
 

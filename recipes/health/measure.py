@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,10 +166,11 @@ def _shape(pooled: Pooled, layer: int, items: NDArray[np.intp]) -> LayerShape:
     )
 
 
-def by_step(health: Health, step: int) -> dict[str, Any]:
-    """A line of `knn.jsonl`: of every question, the accuracy of each source's best layer on valid."""
+def note_step(run: Path, health: Health, step: int) -> None:
+    """Add a line to `knn.jsonl` of a run: of every question, the accuracy of each source's best layer on valid."""
     knn = {
         answers.question: {source: answers.best(source, "knn").knn["valid"] for source in answers.scores}
         for answers in health.answers
     }
-    return {"step": step, "knn": knn}
+    with (run / BY_STEP_FILE).open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"step": step, "knn": knn}) + "\n")
