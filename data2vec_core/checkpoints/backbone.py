@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,8 @@ from torch import Tensor
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import CARD_FILE, CONFIG_FILE, read_json
+
+_BLOCK = re.compile(r"\.encoder\.layers?\.(\d+)\.")
 
 
 def is_inside(path: str) -> bool:
@@ -62,16 +65,27 @@ def public_prefix(config: Mapping[str, Any]) -> str:
     return f"{config.get('model_type', '')}.".replace("-", "_")
 
 
-def merge_backbone(tensors: Mapping[str, Tensor], backbone: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def merge_backbone(
+    tensors: Mapping[str, Tensor], backbone: Mapping[str, Tensor], prefix: str, *, blocks: int | None = None
+) -> dict[str, Tensor]:
     """The tensors of a head, and those of an encoder, under the names that a file with both has.
 
     Args:
         tensors: of the task's folder; where both have a tensor, this one counts.
         backbone: of an encoder alone, or of an encoder with another head, which is left behind.
         prefix: under which a file with a head stores its encoder.
+        blocks: how many of the encoder's are wanted, for a task that was trained with fewer; None: all.
     """
     if any(name.startswith(prefix) for name in backbone):
         encoder = {name: tensor for name, tensor in backbone.items() if name.startswith(prefix)}
     else:
         encoder = {prefix + name: tensor for name, tensor in backbone.items()}
+    if blocks is not None:
+        encoder = {name: tensor for name, tensor in encoder.items() if _block(name) < blocks}
     return {**encoder, **tensors}
+
+
+def _block(name: str) -> int:
+    """Which block a tensor is of; -1 outside the blocks."""
+    found = _BLOCK.search(name)
+    return int(found[1]) if found else -1

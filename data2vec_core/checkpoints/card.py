@@ -48,6 +48,12 @@ class Card:
     """A paragraph: what it can and cannot do."""
     trained_on: str = ""
     """The data, with its size: `CMU AN4, 35 minutes of speech`."""
+    training_items: int | None = None
+    """Labelled clips, texts, pictures, ... of the train split, as they are counted there."""
+    baseline: str = ""
+    """What a classical model makes of the same data: `accuracy 56.9 % (MFCC, support vector machine)`."""
+    advice: str = ""
+    """A line for a visitor: what to try, and what it will not do."""
     licence: str = ""
     """Of the weights, as an SPDX name where there is one."""
     parent: str | None = None

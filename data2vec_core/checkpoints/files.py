@@ -20,6 +20,17 @@ STATE_FILE = "state.pt"
 LOG_FILE = "log.jsonl"
 """A training run's reports, one a line."""
 
+#: Of what turns raw input into the model's; a folder has those it needs.
+PROCESSOR_FILES = (
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
+
 #: Where a folder may keep its weights, best first.
 WEIGHT_FILES = (
     WEIGHTS_FILE,

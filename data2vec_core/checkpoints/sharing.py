@@ -11,13 +11,16 @@ from torch import Tensor
 from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, public_prefix
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.files import PROCESSOR_FILES
 from data2vec_core.checkpoints.reading import read_weights
 from data2vec_core.checkpoints.source import Checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 
 
 def share_backbone(folder: str | Path, backbone: str) -> None:
-    """Leave out of a task's folder the tensors that its backbone's folder holds too, and name that one in its card.
+    """Leave out of a task's folder what its backbone's folder holds too, and name that one in its card.
+
+    These are tensors, and the processors' files when all of them are the same.
 
     Args:
         folder: a whole checkpoint with a card; its `model.safetensors` is rewritten.
@@ -37,6 +40,14 @@ def share_backbone(folder: str | Path, backbone: str) -> None:
         raise CheckpointError(f"{folder} has no tensor in common with {source}, so there is nothing to share")
     card.save(folder)
     write_tensors(folder, kept)
+    files = [folder / name for name in PROCESSOR_FILES if (folder / name).is_file()]
+    if all(_is_same_file(file, source / file.name) for file in files):
+        for file in files:
+            file.unlink()
+
+
+def _is_same_file(file: Path, other: Path) -> bool:
+    return other.is_file() and file.read_bytes() == other.read_bytes()
 
 
 def _is_same(tensor: Tensor, other: Tensor | None) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, named_backbone, public_prefix
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
-from data2vec_core.checkpoints.files import CONFIG_FILE, TEACHER_FILE, Role, read_json
+from data2vec_core.checkpoints.files import CONFIG_FILE, PROCESSOR_FILES, TEACHER_FILE, Role, read_json
 from data2vec_core.checkpoints.hub import download
 from data2vec_core.checkpoints.reading import read_tensor_file, read_weights
 
@@ -35,6 +35,20 @@ class Checkpoint:
         """
         return read_json(self.folder / CONFIG_FILE)
 
+    def processor_folder(self) -> Path:
+        """Where the files of its processors are: in its own folder, or, where that has none, in its backbone's.
+
+        Raises:
+            CheckpointError: its card names a backbone that is not there, or that needs this one.
+        """
+        return self._processor_folder(visited=())
+
+    def _processor_folder(self, visited: tuple[Path, ...]) -> Path:
+        name = named_backbone(self.folder)
+        if name is None or any((self.folder / file).is_file() for file in PROCESSOR_FILES):
+            return self.folder
+        return self._backbone(name, visited)._processor_folder((*visited, self.folder.resolve()))
+
     def read_tensors(self, role: Role = "student") -> dict[str, Tensor]:
         """All tensors by public name, those of a backbone in another folder included.
 
@@ -46,9 +60,6 @@ class Checkpoint:
         return self._read_tensors(role, visited=())
 
     def _read_tensors(self, role: Role, visited: tuple[Path, ...]) -> dict[str, Tensor]:
-        folder = self.folder.resolve()
-        if folder in visited:
-            raise CheckpointError(f"{visited[0]} needs itself as its backbone: {[str(f) for f in (*visited, folder)]}")
         name = named_backbone(self.folder)
         teacher_file = self.folder / TEACHER_FILE
         if role == "teacher" and teacher_file.is_file():
@@ -59,9 +70,21 @@ class Checkpoint:
             tensors = read_weights(self.folder)
         if name is None:
             return tensors
-        backbone = backbone_folder(self.folder, name, is_downloaded=self.is_downloaded)
-        inner = Checkpoint(backbone, f"{self.source} (backbone {name})", self.is_downloaded)
-        return merge_backbone(tensors, inner._read_tensors(role, (*visited, folder)), public_prefix(self.read_config()))
+        inner = self._backbone(name, visited)._read_tensors(role, (*visited, self.folder.resolve()))
+        config = self.read_config()
+        return merge_backbone(tensors, inner, public_prefix(config), blocks=config.get("num_hidden_layers"))
+
+    def _backbone(self, name: str, visited: tuple[Path, ...]) -> Checkpoint:
+        """The checkpoint that the card names as the backbone.
+
+        Args:
+            visited: whose backbone this one is, and theirs, which it may not name again.
+        """
+        folder = backbone_folder(self.folder, name, is_downloaded=self.is_downloaded)
+        chain = (*visited, self.folder.resolve(), folder.resolve())
+        if chain[-1] in chain[:-1]:
+            raise CheckpointError(f"{chain[0]} needs itself as its backbone: {[str(step) for step in chain]}")
+        return Checkpoint(folder, f"{self.source} (backbone {name})", self.is_downloaded)
 
 
 def open_checkpoint(

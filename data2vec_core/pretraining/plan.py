@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -74,15 +75,25 @@ class Plan:
 
 
 def parameter_groups(
-    model: nn.Module, weight_decay: float, *, decays_vectors: bool = False, undecayed: tuple[str, ...] = ()
+    model: nn.Module,
+    weight_decay: float,
+    *,
+    decays_vectors: bool = False,
+    undecayed: tuple[str, ...] = (),
+    among: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The trainable parameters in two groups for an optimiser: those that decay, and those that do not.
 
     Args:
         decays_vectors: whether one-dimensional parameters (biases, norms) are among the first.
         undecayed: how the names of others end that do not decay.
+        among: names of the parameters to take; all when None.
     """
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    trained = {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and (among is None or name in among)
+    }
     decaying = {
         name: parameter
         for name, parameter in trained.items()

@@ -11,6 +11,7 @@ from data2vec_core.checkpoints.files import TEACHER_FILE, Role
 from data2vec_core.checkpoints.reading import read_tensor_file
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.model import Data2VecPretraining
 from data2vec_core.pretraining.saved import PREDICTOR_FILE, load_method
@@ -96,18 +97,19 @@ def load_teacher(model: Data2VecPretraining, folder_or_name: str | Path, **open_
     return True
 
 
-def load_pretraining(folder: str | Path) -> Data2VecPretraining:
+def load_pretraining(folder: str | Path, *, method: Method | None = None) -> Data2VecPretraining:
     """Student, teacher and predictor as `Data2VecPretraining.save_pretrained` wrote them, in eval mode: to ask what the
     student predicts, or to go on.
 
     Args:
         folder: a local folder, or the name of a bundled encoder.
+        method: to go on with, instead of the saved one; its predictor has the same shape.
 
     Raises:
         CheckpointError: nothing there, or a file is missing or of another model.
     """
     place = open_checkpoint(folder).folder
-    method = load_method(place)
+    method = method or load_method(place)
     with_decoder: dict[str, Any] = {} if method.decoder is None else {"use_mask_token": False}
     model = build_pretraining(load_student(place, **with_decoder), method)
     if not load_teacher(model, place):

@@ -21,7 +21,8 @@ class Processor(ABC):
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path, **open_options: Any) -> Self:
-        """Read a processor from a checkpoint: a local folder, the name of a bundled model, or a hub id.
+        """Read a processor from a checkpoint: a local folder, the name of a bundled model, or a hub id. One that shares
+        the files of its backbone has none of its own.
 
         Args:
             folder_or_name: looked up in that order.
@@ -30,7 +31,7 @@ class Processor(ABC):
         Raises:
             CheckpointError: no such checkpoint, or it lacks the processor's files.
         """
-        return cls.from_folder(open_checkpoint(folder_or_name, **open_options).folder)
+        return cls.from_folder(open_checkpoint(folder_or_name, **open_options).processor_folder())
 
     @classmethod
     @abstractmethod

@@ -7,7 +7,7 @@ from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource
 from data2vec_core.tasks.listening import ListeningTask
 from data2vec_core.tasks.results import Classification
-from data2vec_core.tasks.task import class_probabilities, ranked, require_classes
+from data2vec_core.tasks.task import require_classes
 
 
 class AudioClassifier(ListeningTask[Data2VecAudioForSequenceClassification]):
@@ -37,6 +37,7 @@ class AudioClassifier(ListeningTask[Data2VecAudioForSequenceClassification]):
         Raises:
             AudioError: (a ValueError) not a sound, empty, too short or too long.
         """
-        config = self.model.config
-        probabilities = class_probabilities(self._logits(self._hear(source, sampling_rate)), config)
-        return Classification(labels=ranked(probabilities, config.labels), model=self.model_name)
+        trace = self._trace()
+        logits = self._logits(self._hear(source, sampling_rate), trace)
+        statistics = self._statistics(trace)
+        return self._classification(self._probabilities_of(logits), None if statistics is None else statistics[0])

@@ -10,7 +10,7 @@ from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource
 from data2vec_core.tasks.results import Classification
 from data2vec_core.tasks.seeing import SeeingTask
-from data2vec_core.tasks.task import class_probabilities, ranked, require_classes
+from data2vec_core.tasks.task import require_classes
 from data2vec_core.vision.classification import Data2VecVisionForImageClassification
 
 
@@ -52,9 +52,10 @@ class ImageClassifier(SeeingTask[Data2VecVisionForImageClassification]):
         if not images:
             return []
         pixels = self.processor(images, max_pixels=self.max_pixels)["pixel_values"]
-        logits = self.model(pixels.to(self.model.device, self.model.dtype)).logits
-        config = self.model.config
+        trace = self._trace()
+        logits = self.model(pixels.to(self.model.device, self.model.dtype), trace=trace).logits
+        statistics = self._statistics(trace)
         return [
-            Classification(labels=ranked(row, config.labels), model=self.model_name)
-            for row in class_probabilities(logits, config)
+            self._classification(row, None if statistics is None else statistics[index])
+            for index, row in enumerate(self._probabilities_of(logits))
         ]

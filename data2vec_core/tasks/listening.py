@@ -13,6 +13,7 @@ from data2vec_core.audio.model import AudioPretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
 from data2vec_core.tasks.task import Model, Task
+from data2vec_core.trace import Trace
 
 
 class ListeningTask(Task[Model]):
@@ -52,7 +53,8 @@ class ListeningTask(Task[Model]):
         """
         model = cls.load_model(folder_or_name, **open_options)
         extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
-        return cls(model, extractor, max_seconds=max_seconds)
+        task = cls(model, extractor, max_seconds=max_seconds)
+        return task.with_confidence(folder_or_name, **open_options)
 
     def _hear(self, source: AudioSource, sampling_rate: int | None) -> Waveform:
         """(samples,) mono at the model's rate, within the limits.
@@ -71,9 +73,11 @@ class ListeningTask(Task[Model]):
         return samples
 
     @torch.inference_mode()
-    def _logits(self, samples: Waveform) -> Tensor:
+    def _logits(self, samples: Waveform, trace: Trace | None = None) -> Tensor:
         """The model's scores of one clip, without the batch axis. Clips are never padded together: padding would
         change their scores a little (data2vec.md 9.1)."""
         batch = self.extractor(np.ascontiguousarray(samples))
-        logits: Tensor = self.model(batch["input_values"].to(self.model.device, self.model.dtype)).logits[0]
+        logits: Tensor = self.model(batch["input_values"].to(self.model.device, self.model.dtype), trace=trace).logits[
+            0
+        ]
         return logits

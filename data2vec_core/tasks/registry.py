@@ -8,18 +8,48 @@ from typing import Any
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.tasks.audio_classification import AudioClassifier
+from data2vec_core.tasks.choosing import Chooser
+from data2vec_core.tasks.continuation import TextContinuer
 from data2vec_core.tasks.image_classification import ImageClassifier
 from data2vec_core.tasks.image_segmentation import ImageSegmenter
+from data2vec_core.tasks.mask_filling import MaskFiller
+from data2vec_core.tasks.question_answering import QuestionAnswerer
+from data2vec_core.tasks.speaker_activity import SpeakerActivity
+from data2vec_core.tasks.speaker_verification import SpeakerVerifier
 from data2vec_core.tasks.text_classification import TextClassifier
+from data2vec_core.tasks.token_tagging import TokenTagger
 from data2vec_core.tasks.transcription import Transcriber
 
 TaskClass = (
-    type[Transcriber] | type[AudioClassifier] | type[TextClassifier] | type[ImageClassifier] | type[ImageSegmenter]
+    type[Transcriber]
+    | type[AudioClassifier]
+    | type[SpeakerVerifier]
+    | type[SpeakerActivity]
+    | type[TextClassifier]
+    | type[TokenTagger]
+    | type[QuestionAnswerer]
+    | type[Chooser]
+    | type[MaskFiller]
+    | type[TextContinuer]
+    | type[ImageClassifier]
+    | type[ImageSegmenter]
+)
+_CLASSES: tuple[TaskClass, ...] = (
+    Transcriber,
+    AudioClassifier,
+    SpeakerVerifier,
+    SpeakerActivity,
+    TextClassifier,
+    TokenTagger,
+    QuestionAnswerer,
+    Chooser,
+    MaskFiller,
+    TextContinuer,
+    ImageClassifier,
+    ImageSegmenter,
 )
 
-TASKS: dict[str, TaskClass] = {
-    task.name: task for task in (Transcriber, AudioClassifier, TextClassifier, ImageClassifier, ImageSegmenter)
-}
+TASKS: dict[str, TaskClass] = {task.name: task for task in _CLASSES}
 """By the name of the app's endpoint."""
 
 

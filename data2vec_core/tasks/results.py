@@ -60,6 +60,92 @@ class Classification(Result):
 
     labels: tuple[LabelScore, ...]
     """Every class, best first."""
+    outside: bool | None = None
+    """Whether the input is unlike everything that the model was trained on, so that no class need be right; None where
+    the checkpoint does not say."""
+
+    def to_json(self) -> dict[str, Any]:
+        """`outside` only where it is known."""
+        values = super().to_json()
+        if self.outside is None:
+            del values["outside"]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """Words of a text that name something."""
+
+    text: str
+    """As written: the text from `start` to `end`."""
+    label: str
+    """What they name: `city`, `artist`, ..."""
+    start: int
+    """First character in the whole text."""
+    end: int
+    """Exclusive."""
+    score: float
+    """Geometric mean of the probabilities of its words' tags, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggedText(Result):
+    """What a text names."""
+
+    entities: tuple[Entity, ...]
+    """In the order of the text; no two overlap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """What may stand behind the masks of a text."""
+
+    token: str
+    """Without spaces around; where a text has several masks, one for each, with spaces between."""
+    score: float
+    """Its probability, 0 to 1; of several, that of all together."""
+    text: str
+    """The text with it in place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledText(Result):
+    """Of a text with masks."""
+
+    predictions: tuple[Filling, ...]
+    """Best first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation(Result):
+    """Of the beginning of a text."""
+
+    text: str
+    """The beginning, as it was given, and what was written after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Result):
+    """To a question about a passage."""
+
+    answer: str
+    """As written: the passage from `start` to `end`."""
+    start: int
+    """First character in the passage."""
+    end: int
+    """Exclusive."""
+    score: float
+    """Probability of its start times that of its end, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Result):
+    """Among options."""
+
+    choice: int
+    """Index of the best."""
+    scores: tuple[float, ...]
+    """Probability of every option, in the order given; they sum to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +173,36 @@ class Segmentation(Result):
             "classes": [dataclasses.asdict(share) for share in self.classes],
             "model": self.model,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A stretch of speech of one speaker."""
+
+    speaker: str
+    """`first` or `second`, in the order in which they are heard."""
+    start: float
+    """Seconds from the start of the clip."""
+    end: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity(Result):
+    """Who speaks when in a clip."""
+
+    segments: tuple[Turn, ...]
+    """By start; those of two speakers may overlap."""
+    duration: float
+    """Length of the clip in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification(Result):
+    """Whether two clips are of one voice."""
+
+    similarity: float
+    """Cosine of the two clips' vectors, -1 to 1."""
+    threshold: float
+    """From which on they count as one voice."""
+    same_speaker: bool

@@ -46,4 +46,4 @@ class SeeingTask(Task[Model]):
         """
         model = cls.load_model(folder_or_name, **open_options)
         processor = ImageProcessor.from_pretrained(folder_or_name, **open_options)
-        return cls(model, processor, max_pixels=max_pixels)
+        return cls(model, processor, max_pixels=max_pixels).with_confidence(folder_or_name, **open_options)

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from data2vec_core.processing.text import TextTokenizer, TokenizedText
+from data2vec_core.tasks.reading import WINDOWS_AT_ONCE, ReadingTask
 from data2vec_core.tasks.results import Classification
-from data2vec_core.tasks.task import Task, class_probabilities, ranked, require_classes
+from data2vec_core.tasks.task import require_classes
 from data2vec_core.text.heads import Data2VecTextForSequenceClassification
 
-WINDOWS_AT_ONCE = 8
-"""Token windows that run through the model together."""
 
-
-class TextClassifier(Task[Data2VecTextForSequenceClassification]):
+class TextClassifier(ReadingTask[Data2VecTextForSequenceClassification]):
     """Says which class a text belongs to.
 
     A text that is longer than the model reads at once is cut into windows, which overlap by a quarter, and its
@@ -26,43 +24,18 @@ class TextClassifier(Task[Data2VecTextForSequenceClassification]):
     """
 
     name = "classify_text"
-    modality = "text"
     model_class = Data2VecTextForSequenceClassification
 
-    def __init__(
-        self,
-        model: Data2VecTextForSequenceClassification,
-        tokenizer: TextTokenizer,
-        *,
-        max_characters: int | None = None,
-        model_name: str | None = None,
-    ) -> None:
-        """
-        Args:
-            max_characters: longer texts are refused.
-        """
-        super().__init__(model, model_name=model_name)
+    def __init__(self, model: Data2VecTextForSequenceClassification, tokenizer: TextTokenizer, **settings: Any) -> None:
+        super().__init__(model, tokenizer, **settings)
         require_classes(model.config, self.model_name)
-        self.tokenizer = tokenizer
-        self.max_characters = max_characters
-        self.window = min(tokenizer.max_length, model.config.max_length)
 
     @classmethod
     def from_pretrained(
         cls, folder_or_name: str | Path, *, max_characters: int | None = None, **open_options: Any
     ) -> Self:
-        """Load the model and its tokenizer: from a local folder, by the name of a bundled model, or by a hub id.
-
-        Args:
-            max_characters: longer texts are refused.
-            **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
-
-        Raises:
-            CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
-        """
-        model = cls.load_model(folder_or_name, **open_options)
-        tokenizer = TextTokenizer.from_pretrained(folder_or_name, **open_options)
-        return cls(model, tokenizer, max_characters=max_characters)
+        task = super().from_pretrained(folder_or_name, max_characters=max_characters, **open_options)
+        return task.with_confidence(folder_or_name, **open_options)
 
     def __call__(self, text: str) -> Classification:
         """Classify one text.
@@ -81,35 +54,31 @@ class TextClassifier(Task[Data2VecTextForSequenceClassification]):
         if not texts:
             return []
         for text in texts:
-            self._check(text)
+            self._check(text, "text")
         windows = self.tokenizer.windows(texts, max_length=self.window, stride=self.window // 4)
-        probabilities = self._probabilities(windows)  # (windows, classes)
+        probabilities, statistics = self._run(windows)  # (windows, classes), (windows, 2 * dim)
         tokens = windows.attention_mask.sum(dim=1).to(probabilities)  # (windows,)
         results = []
         for index in range(len(texts)):
             own = windows.text_index == index
-            mean = (probabilities[own] * tokens[own, None]).sum(dim=0) / tokens[own].sum()
-            results.append(Classification(labels=ranked(mean, self.model.config.labels), model=self.model_name))
+            shares = tokens[own, None] / tokens[own].sum()
+            state = None if statistics is None else (statistics[own] * shares).sum(dim=0)
+            results.append(self._classification((probabilities[own] * shares).sum(dim=0), state))
         return results
 
-    def _check(self, text: str) -> None:
-        if not isinstance(text, str):
-            raise ValueError(f"text: expected a string, got {type(text).__name__}")
-        if not text.strip():
-            raise ValueError("The text is empty: there is nothing to classify.")
-        if self.max_characters is not None and len(text) > self.max_characters:
-            raise ValueError(
-                f"The text is too long: {len(text)} characters, and at most {self.max_characters} are read."
-            )
-
     @torch.inference_mode()
-    def _probabilities(self, windows: TokenizedText) -> Tensor:
-        device = self.model.device
-        parts = []
+    def _run(self, windows: TokenizedText) -> tuple[Tensor, Tensor | None]:
+        """Probabilities (windows, classes), and statistics (windows, 2 * dim) where the model has a sense of what is
+        foreign."""
+        device, trace = self.model.device, self._trace()
+        parts, statistics = [], []
         for ids, mask in zip(
             windows.input_ids.split(WINDOWS_AT_ONCE), windows.attention_mask.split(WINDOWS_AT_ONCE), strict=True
         ):
             longest = int(mask.sum(dim=1).max())  # of these windows; others may be longer
-            logits = self.model(ids[:, :longest].to(device), mask[:, :longest].to(device)).logits
-            parts.append(class_probabilities(logits, self.model.config).cpu())
-        return torch.cat(parts)
+            is_real = mask[:, :longest].to(device)
+            logits = self.model(ids[:, :longest].to(device), is_real, trace=trace).logits
+            parts.append(self._probabilities_of(logits).cpu())
+            if (own := self._statistics(trace, is_real)) is not None:
+                statistics.append(own.cpu())
+        return torch.cat(parts), torch.cat(statistics) if statistics else None

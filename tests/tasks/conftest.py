@@ -10,10 +10,17 @@ import pytest
 import torch
 
 from data2vec_core import (
+    Data2VecAudioForAudioFrameClassification,
     Data2VecAudioForCTC,
     Data2VecAudioForSequenceClassification,
+    Data2VecAudioForXVector,
     Data2VecAudioModel,
+    Data2VecTextForCausalLM,
+    Data2VecTextForMaskedLM,
+    Data2VecTextForMultipleChoice,
+    Data2VecTextForQuestionAnswering,
     Data2VecTextForSequenceClassification,
+    Data2VecTextForTokenClassification,
     Data2VecTextModel,
     Data2VecVisionForImageClassification,
     Data2VecVisionForSemanticSegmentation,
@@ -26,11 +33,14 @@ from data2vec_core.processing.ctc import CTCTokenizer
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.processor import Processor
 from data2vec_core.processing.text import train_tokenizer
+from data2vec_core.tasks.speaker_activity import CLASSES, Smoothing
+from data2vec_core.tasks.speaker_verification import save_threshold
 
 LINES = ["a film that is warm and wise", "a dull plot with a weak end", "it moves you"] * 3
 LABELS = {
     "commands": {0: "yes", 1: "no", 2: "_silence_"},
     "sentiment": {0: "negative", 1: "positive"},
+    "names": {0: "O", 1: "B-film", 2: "I-film", 3: "B-year"},
     "objects": {0: "crab", 1: "laptop", 2: "watch", 3: "llama"},
     "pets": {0: "background", 1: "cat", 2: "dog"},
 }
@@ -62,11 +72,26 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             audio.replace(id2label=LABELS["commands"]),
             (sound,),
         ),
+        "verify_speaker": (Data2VecAudioForXVector, audio.replace(num_labels=5), (sound,)),
+        "find_speakers": (
+            Data2VecAudioForAudioFrameClassification,
+            audio.replace(id2label=dict(enumerate(CLASSES))),
+            (sound,),
+        ),
         "classify_text": (
             Data2VecTextForSequenceClassification,
             text.replace(id2label=LABELS["sentiment"]),
             (tokenizer,),
         ),
+        "tag_text": (
+            Data2VecTextForTokenClassification,
+            text.replace(id2label=LABELS["names"]),
+            (tokenizer,),
+        ),
+        "answer_question": (Data2VecTextForQuestionAnswering, text, (tokenizer,)),
+        "choose": (Data2VecTextForMultipleChoice, text, (tokenizer,)),
+        "fill_mask": (Data2VecTextForMaskedLM, text, (tokenizer,)),
+        "continue_text": (Data2VecTextForCausalLM, text.replace(is_decoder=True), (tokenizer,)),
         "classify_image": (
             Data2VecVisionForImageClassification,
             vision.replace(id2label=LABELS["objects"]),
@@ -85,6 +110,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         random(model_class, config, name).save_pretrained(root / name)
         for processor in processors:
             processor.save_pretrained(root / name)
+    save_threshold(root / "verify_speaker", 0.5)
+    Smoothing(window=3).save(root / "find_speakers")
     return {name: root / name for name in made}
 
 

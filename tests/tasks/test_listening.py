@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +16,14 @@ import soundfile
 import torch
 
 from data2vec_core import Data2VecAudioForCTC
+from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.presets import PRESETS
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioTooLongError, AudioTooShortError, EmptyAudioError, SilentAudioError
 from data2vec_core.processing.ctc import CTCTokenizer
-from data2vec_core.tasks import AudioClassifier, Transcriber
+from data2vec_core.processing.lexicon import LEXICON_FILE, Lexicon
+from data2vec_core.tasks import AudioClassifier, Transcriber, Transcript
+from tests.tasks.answers import assert_same
 
 Noise = Callable[..., np.ndarray]
 
@@ -71,6 +76,64 @@ def test_a_clip_of_nothing_but_blanks_has_no_words(noise: Noise) -> None:
     transcriber = Transcriber(spelling_model(["<pad>"] * 4, tokenizer), SpeechFeatureExtractor(), tokenizer)
     transcript = transcriber(noise(4000), sampling_rate=16_000)
     assert (transcript.text, transcript.words) == ("", ())
+
+
+class TestBeam:
+    """Two frames of blank 0.5 or A 0.4 or B 0.1: the best path is empty, the best text A (0.56)."""
+
+    TOKENIZER = CTCTokenizer.of_characters("AB")
+
+    def model(self) -> Data2VecAudioForCTC:
+        tokenizer = self.TOKENIZER
+        shares = torch.full((1, 3, len(tokenizer)), 1e-9)
+        shares[0, :2, tokenizer.pad_id] = 0.5
+        shares[0, :2, tokenizer.vocab["A"]] = 0.4
+        shares[0, :2, tokenizer.vocab["B"]] = 0.1
+        shares[0, 2, tokenizer.vocab["<s>"]] = 0.9  # stands for nothing that could be written
+        shares[0, 2, tokenizer.pad_id] = 0.1
+
+        class Fixed(Data2VecAudioForCTC):
+            def forward(self, *_args: object, **_options: object) -> object:  # type: ignore[override]
+                return type("Output", (), {"logits": shares.log()})()
+
+        return Fixed(PRESETS["audio-tiny"].replace(vocab_size=len(tokenizer)))  # type: ignore[arg-type]
+
+    def transcript(self, noise: Noise, **options: Any) -> Transcript:
+        transcribe = Transcriber(self.model(), SpeechFeatureExtractor(), self.TOKENIZER, **options)
+        return transcribe(noise(4000), sampling_rate=16_000)
+
+    def test_the_best_text_may_not_be_the_best_characters(self, noise: Noise) -> None:
+        assert self.transcript(noise).text == ""
+        found = self.transcript(noise, beam=8)
+        assert found.text == "A"
+        [word] = found.words
+        assert word.confidence == pytest.approx(0.4)
+        assert (word.start, word.end) in {(0.0, 80 / 16_000), (80 / 16_000, 160 / 16_000)}
+
+    def test_only_words_of_the_lexicon_are_written(self, noise: Noise) -> None:
+        assert self.transcript(noise, beam=8, lexicon=Lexicon({"B": 1})).text == ""
+        assert self.transcript(noise, beam=8, lexicon=Lexicon({"B": 1}, word_bonus=9.0)).text == "B"
+        assert self.transcript(noise, beam=8, lexicon=Lexicon({"BA": 1}, word_bonus=9.0)).text == "BA"
+
+    def test_a_checkpoint_brings_its_lexicon(self, checkpoints: dict[str, Path], noise: Noise, tmp_path: Path) -> None:
+        folder = tmp_path / "model"
+        shutil.copytree(checkpoints["transcribe"], folder)
+        with pytest.raises(CheckpointError, match=LEXICON_FILE):
+            Transcriber.from_pretrained(folder, beam=4, lexicon=True)
+        Lexicon({"SO": 1, "WE": 1}, word_bonus=30.0).save_pretrained(folder)
+        heard = Transcriber.from_pretrained(folder, beam=4, lexicon=True)(noise(8000), sampling_rate=16_000)
+        assert heard.words
+        assert {word.word for word in heard.words} <= {"SO", "WE"}
+        given = Transcriber.from_pretrained(folder, beam=4, lexicon=Lexicon({"SO": 1}, word_bonus=30.0))
+        assert {word.word for word in given(noise(8000), sampling_rate=16_000).words} == {"SO"}
+
+    def test_what_does_not_fit_is_named(self, checkpoints: dict[str, Path]) -> None:
+        with pytest.raises(ValueError, match="beam=0"):
+            Transcriber.from_pretrained(checkpoints["transcribe"], beam=0)
+        with pytest.raises(ValueError, match="beam, too"):
+            Transcriber.from_pretrained(checkpoints["transcribe"], lexicon=Lexicon({"SO": 1}))
+        with pytest.raises(ValueError, match="cannot spell"):
+            Transcriber.from_pretrained(checkpoints["transcribe"], beam=4, lexicon=Lexicon({"É": 1}))
 
 
 def test_a_file_and_its_samples_give_the_same_transcript(
@@ -147,7 +210,8 @@ def test_concurrent_calls_answer_as_single_ones(transcriber: Transcriber, noise:
     clips = [noise(4000 + 500 * index) for index in range(8)]
     expected = [transcriber(clip, sampling_rate=16_000) for clip in clips]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda clip: transcriber(clip, sampling_rate=16_000), clips)) == expected
+        found = list(pool.map(lambda clip: transcriber(clip, sampling_rate=16_000), clips))
+    assert_same(found, expected)
 
 
 def test_an_adapter_makes_frames_longer() -> None:

@@ -14,7 +14,14 @@ from data2vec_core.tasks import TASKS, AudioClassifier, TextClassifier, task_of
 MODALITIES = {
     "transcribe": "audio",
     "classify_audio": "audio",
+    "verify_speaker": "audio",
+    "find_speakers": "audio",
     "classify_text": "text",
+    "tag_text": "text",
+    "answer_question": "text",
+    "choose": "text",
+    "fill_mask": "text",
+    "continue_text": "text",
     "classify_image": "vision",
     "segment_image": "vision",
 }
@@ -47,6 +54,7 @@ def test_a_checkpoint_without_architectures_has_no_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", MODALITIES)
 @pytest.mark.filterwarnings("ignore::data2vec_core.checkpoints.loading.CheckpointWarning")
+@pytest.mark.filterwarnings("ignore:without is_decoder=True")
 def test_a_backbone_does_not_answer_from_a_random_head(checkpoints: dict[str, Path], name: str) -> None:
     with pytest.raises(CheckpointError, match="is only a backbone"):
         TASKS[name].from_pretrained(checkpoints[MODALITIES[name]])
