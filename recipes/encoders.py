@@ -61,7 +61,7 @@ def load_processor(checkpoint: str | Path) -> Any:
         CheckpointError: no such checkpoint, or one of text without a tokenizer.
     """
     found = open_checkpoint(checkpoint)
-    has_settings = (found.folder / PREPROCESSOR_FILE).is_file()
+    has_settings = (found.processor_folder() / PREPROCESSOR_FILE).is_file()
     match modality_of(checkpoint):
         case "audio":
             return SpeechFeatureExtractor.from_pretrained(checkpoint) if has_settings else SpeechFeatureExtractor()

@@ -59,6 +59,15 @@ def data_folder(path: str | Path) -> Path:
     return folder
 
 
+def default_data_folder(path: str | Path | None = None) -> Path:
+    """The folder of the packs where a command names none: that of the environment, or `data`.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    return data_folder(path or os.environ.get(DATA_VARIABLE, "data"))
+
+
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Let a command take `--data`; a folder that is not there ends it with a sentence."""
 

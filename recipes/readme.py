@@ -1,4 +1,4 @@
-"""Write the tables of README and RESULTS from the models' cards, their health and the list of examples:
+"""Write the tables of README and RESULTS from the models' cards, their health, the list of examples and the recordings:
 `python -m recipes.readme`.
 
 A table stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. With `--check` nothing is written, and the command
@@ -13,25 +13,58 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from analysis.items.manifest import ITEMS_FOLDER, MANIFEST_FILE, Manifest
+from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, BundledModel, bundled_models
+from data2vec_core.checkpoints.card import Metric
+from recipes.confidence import CALIBRATION, FOREIGN, OWN, UNSCALED, is_confidence
 from recipes.health.report import HEALTH_FILE, Answers, Health, Source
 from recipes.health.results import bundled_encoders, results, table
+from recipes.study.report import study_table
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES_FILE = ROOT / "assets" / "examples" / "examples.json"
 
 
 def models_table() -> str:
-    """What each bundled model with a task does and how well."""
+    """What each bundled model with a task does, what it learnt from, and how well, beside a classical model."""
 
     def row(model: BundledModel) -> Sequence[str]:
         card = model.card
-        scores = (f"{metric.name} {metric.value:.1%} ({metric.split})" for metric in card.metrics)
+        scores = (shown(metric) for metric in card.metrics if metric.split == "test" and not is_confidence(metric))
+        items = f"{card.training_items:,}" if card.training_items else ""
         size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
-        return f"`{model.name}`", card.modality, card.task, card.trained_on, size, ", ".join(scores)
+        return f"`{model.name}`", card.task, card.trained_on, items, size, "; ".join(scores), card.baseline
 
     models = (model for model in bundled_models() if not model.card.is_encoder)
-    return table(("name", "input", "task", "trained on", "parameters", "measured"), map(row, models))
+    head = ("name", "task", "trained on", "items", "parameters", "measured on test", "classical model, same test")
+    return table(head, map(row, models))
+
+
+def confidence_table() -> str:
+    """How far each classifier's confidence can be believed, and what it takes for foreign."""
+
+    def row(model: BundledModel) -> Sequence[str]:
+        scores = {metric.name: metric.value for metric in model.card.metrics if is_confidence(metric)}
+        foreign = {name: value for name, value in scores.items() if name.endswith(FOREIGN) and name != OWN}
+        kinds = (f"{name.removesuffix(FOREIGN)} {value:.0%}" for name, value in foreign.items())
+        errors = (scores[name] for name in (CALIBRATION, UNSCALED))
+        return f"`{model.name}`", *(f"{100 * error:.1f}" for error in errors), f"{scores[OWN]:.0%}", ", ".join(kinds)
+
+    models = (model for model in bundled_models() if any(map(is_confidence, model.card.metrics)))
+    head = (
+        "name",
+        "calibration error, points",
+        "without temperature",
+        "own items taken as foreign",
+        "foreign ones",
+    )
+    return table(head, map(row, models))
+
+
+def shown(metric: Metric) -> str:
+    """A score with its name; shares in per cent, perplexities and the like as numbers."""
+    return f"{metric.name} {metric.value:.1%}" if metric.value <= 1 else f"{metric.name} {metric.value:.1f}"
 
 
 def encoders_table() -> str:
@@ -74,11 +107,42 @@ def examples_table() -> str:
     )
 
 
+def items_table() -> str:
+    """Where each file of the sets of items comes from and under which licence."""
+    sets = (Manifest.read(path.parent) for path in sorted(ITEMS_FOLDER.glob(f"*/{MANIFEST_FILE}")))
+    rows = (
+        (f"`examples/{one.folder.name}/{origin.file}`", origin.source, origin.changes, origin.licence)
+        for one in sets
+        for origin in one.files
+    )
+    return table(("file", "source", "changes", "licence"), rows)
+
+
+def recordings_table() -> str:
+    """What each recorded run was, what it learnt from, and under which licence that is."""
+
+    def row(name: str) -> Sequence[str]:
+        about, steps = load_recording(name).about, load_recording(name).steps
+        moments = f"{len(steps)} over {steps[-1]:,} steps"
+        return f"`recordings/{name}.npz`", about.title, moments, about.trained_on, about.licence
+
+    return table(("file", "way of training", "moments", "trained on", "licence"), map(row, bundled_recordings()))
+
+
 #: File -> name of a table in it -> what writes that table.
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
-    ROOT / "README.md": {"models": models_table, "encoders": encoders_table},
-    ROOT / "assets" / "README.md": {"weights": weights_table, "examples": examples_table},
-    ROOT / "recipes" / "RESULTS.md": {"results": results},
+    ROOT / "README.md": {
+        "models": models_table,
+        "confidence": confidence_table,
+        "encoders": encoders_table,
+    },
+    ROOT / "assets" / "README.md": {
+        "weights": weights_table,
+        "examples": examples_table,
+        "items": items_table,
+        "recordings": recordings_table,
+    },
+    ROOT / "recipes" / "RESULTS.md": {"results": results, "study": study_table},
 }
 
 

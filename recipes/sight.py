@@ -28,9 +28,19 @@ SMALL_ENCODER: dict[str, Any] = {
 }
 
 
-def as_tensor(images: Sequence[Image.Image], side: int) -> Tensor:
-    """Pictures squeezed to squares: uint8 (pictures, 3, side, side), by the filter that inference uses."""
-    arrays = [np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)) for image in images]
+Size = int | tuple[int, int]
+"""(height, width) in pixels, or the side of a square."""
+
+
+def as_pair(size: Size) -> tuple[int, int]:
+    """(height, width)"""
+    return (size, size) if isinstance(size, int) else size
+
+
+def as_tensor(images: Sequence[Image.Image], size: Size) -> Tensor:
+    """Pictures squeezed to one size: uint8 (pictures, 3, height, width), by the filter that inference uses."""
+    height, width = as_pair(size)
+    arrays = [np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in images]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
 
@@ -62,12 +72,10 @@ def random_views(
     return torch.stack([top, bottom], dim=1)
 
 
-def take_views(pixels: Tensor, views: Tensor, side: int, mode: str = "bilinear") -> Tensor:
-    """Sample crops: (batch, channels, height, width) numbers -> (batch, channels, side, side)."""
-    grid = F.affine_grid(views, [len(pixels), 1, side, side], align_corners=False)
-    return F.grid_sample(
-        pixels, grid, mode=mode, padding_mode="reflection" if mode == "bilinear" else "border", align_corners=False
-    )
+def take_views(pixels: Tensor, views: Tensor, size: Size, mode: str = "bilinear") -> Tensor:
+    """Sample crops, what lies outside mirrored: (batch, channels, height, width) numbers -> the same of `size`."""
+    grid = F.affine_grid(views, [len(pixels), 1, *as_pair(size)], align_corners=False)
+    return F.grid_sample(pixels, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
 def jitter(pixels: Tensor, generator: torch.Generator, strength: float = 0.4) -> Tensor:
@@ -88,6 +96,26 @@ def change_colours(pixels: Tensor, factors: Tensor) -> Tensor:
     pixels = (pixels - mean) * contrast + mean
     grey = pixels.mean(dim=1, keepdim=True)
     return ((pixels - grey) * saturation + grey).clamp(-1, 1)
+
+
+def cut_and_mix(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, float]:
+    """Put a rectangle of each picture's counterpart, the batch in reverse order, into it (CutMix, arXiv 1905.04899).
+
+    Args:
+        pixels: (batch, channels, height, width).
+
+    Returns:
+        the pictures, and the share of their area that is the counterpart's.
+    """
+    height, width = pixels.shape[-2:]
+    side = torch.rand((), generator=generator).sqrt().item()
+    rows, columns = int(height * side), int(width * side)
+    top = int(torch.randint(height - rows + 1, (), generator=generator))
+    left = int(torch.randint(width - columns + 1, (), generator=generator))
+    mixed = pixels.clone()
+    window = (..., slice(top, top + rows), slice(left, left + columns))
+    mixed[window] = pixels.flip(0)[window]
+    return mixed, rows * columns / (height * width)
 
 
 def gradient_histograms(pixels: Tensor, cell: int, bins: int = 9) -> Tensor:

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from data2vec_core.config import Data2VecAudioConfig
 
 Samples = NDArray[np.float32]
+QUIETEST = 1e-4
+"""Root mean square below which a noise is silence, and is not made louder without end."""
+OCTAVES = 7
+"""Below half the sampling rate that `colour` tells apart; what is lower goes with the lowest."""
 
 #: The bundled speech encoder: narrow first convolutions, because the first layers run at the highest rates.
 SMALL_ENCODER: dict[str, Any] = {
@@ -44,8 +48,25 @@ def change_speed(samples: Samples, factor: float) -> Samples:
 
 def add_noise(samples: Samples, decibels: float, random: np.random.Generator) -> Samples:
     """Add white noise at a signal-to-noise ratio in decibels."""
-    level = np.sqrt(np.mean(samples**2)) * 10 ** (-decibels / 20)
+    level = _level(samples) * 10 ** (-decibels / 20)
     return samples + (level * random.standard_normal(len(samples))).astype(np.float32)
+
+
+def mix_in(samples: Samples, noise: Samples, decibels: float, random: np.random.Generator) -> Samples:
+    """Add a recorded noise, from a random place of it on and round to its start again, at a signal-to-noise ratio in
+    decibels."""
+    repeated = np.resize(np.roll(noise, -int(random.integers(len(noise)))), len(samples))
+    return samples + _level(samples) / max(_level(repeated), QUIETEST) * 10 ** (-decibels / 20) * repeated
+
+
+def colour(samples: Samples, decibels: float, random: np.random.Generator) -> Samples:
+    """Change the sound as another microphone or room would: every octave is up to so many decibels louder or quieter,
+    smoothly."""
+    spectrum = np.fft.rfft(samples)
+    octaves = np.log2(np.arange(1, len(spectrum) + 1) / len(spectrum)).clip(min=-OCTAVES)
+    gains = random.uniform(-decibels, decibels, OCTAVES + 1)
+    curve = np.interp(octaves, np.arange(-OCTAVES, 1), gains)
+    return np.fft.irfft(spectrum * 10 ** (curve / 20), len(samples)).astype(np.float32)
 
 
 def shift(samples: Samples, most: int, random: np.random.Generator) -> Samples:
@@ -62,3 +83,8 @@ def shift(samples: Samples, most: int, random: np.random.Generator) -> Samples:
 def fit_length(samples: Samples, length: int) -> Samples:
     """Cut the end off, or fill it with silence."""
     return samples[:length] if len(samples) >= length else np.pad(samples, (0, length - len(samples)))
+
+
+def _level(samples: Samples) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(samples**2)))

@@ -15,7 +15,6 @@ from data2vec_core.checkpoints.card import MODALITIES
 from data2vec_core.checkpoints.files import STATE_FILE
 from data2vec_core.pretraining.distributed import World
 from data2vec_core.pretraining.loop import pretrain
-from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.progress import with_progress_bar
 from recipes.backbones.begin import BACKBONES, begin
 from recipes.devices import choose_device
@@ -29,6 +28,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("modality", choices=MODALITIES)
     add_data_option(parser)
     parser.add_argument("--out", type=Path, help="folder of the run; an earlier run there goes on (runs/MODALITY)")
+    parser.add_argument(
+        "--from",
+        dest="earlier",
+        metavar="CHECKPOINT",
+        help="do the second run, from the student and teacher that the first left there",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop, resumably, after so long")
     parser.add_argument("--threads", type=int, help="processor threads (all)")
@@ -37,11 +42,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     backbone, run = BACKBONES[options.modality], options.out or Path("runs") / options.modality
-    beginning = begin(options.modality, options.data, is_resumed=(run / STATE_FILE).is_file())
+    is_resumed = (run / STATE_FILE).is_file()
+    beginning = begin(options.modality, options.data, earlier=options.earlier, is_resumed=is_resumed)
     beginning.processor.save_pretrained(run)
-    model = build_pretraining(beginning.student, backbone.method)
-    world, plan = World(choose_device(options.device)), backbone.plan
-    reports = pretrain(model, beginning.batches, plan, run, world=world, minutes=options.minutes)
+    world, plan = World(choose_device(options.device)), backbone.further if options.earlier else backbone.plan
+    reports = pretrain(beginning.model, beginning.batches, plan, run, world=world, minutes=options.minutes)
     for report in with_progress_bar(reports, plan.steps):
         if options.probe_every and report.step % options.probe_every == 0:
             note_step(run, measure_quickly(run, options.data), report.step)  # of the last checkpoint

@@ -70,6 +70,15 @@ BACKBONE = Backbone(
         report_every=20,
         save_every=500,
     ),
+    further=Plan(
+        schedule=TriStage(peak=4e-4, total=6000, warmup=0.05, hold=0.55),
+        fixed=("feature_extractor.",),
+        clip=10.0,
+        bf16=("cuda", "cpu"),
+        seed=1,
+        report_every=20,
+        save_every=500,
+    ),
 )
 
 

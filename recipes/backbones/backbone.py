@@ -9,6 +9,7 @@ from data2vec_core.checkpoints.card import Card
 from data2vec_core.config import ModelConfig
 from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.plan import Plan
+from data2vec_core.pretraining.schedule import TeacherDecay
 
 Config = TypeVar("Config", bound=ModelConfig)
 
@@ -23,3 +24,11 @@ class Backbone(Generic[Config]):
     """With the dropout of pre-training."""
     method: Method
     plan: Plan
+    further: Plan
+    """Of a second run, from the student, teacher and predictor that the first left."""
+
+    @property
+    def further_method(self) -> Method:
+        """That of the second run: its teacher goes on as slowly as it ended."""
+        end = self.method.decay.end
+        return self.method.replace(decay=TeacherDecay(end, end, self.further.steps))

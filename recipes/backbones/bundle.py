@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,7 +32,7 @@ LOG_LINES = 200
 """Of the learning curve that is kept."""
 
 
-def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
+def bundle_backbone(run: Path, card: Card, data: Path, folder: Path, *, earlier: Path | None = None) -> Card:
     """Write the folder of a bundled encoder, whole or not at all.
 
     Args:
@@ -40,6 +40,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
         card: what is known of the model beside its numbers; its task has to be `pretraining`.
         data: folder of the packs, for measuring.
         folder: made when it does not exist.
+        earlier: of the first run, when `run` went on from it: its learning curve comes before.
 
     Returns:
         the card as written.
@@ -51,14 +52,17 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
     if not card.is_encoder:
         raise ValueError(f"card.task={card.task!r}: an encoder without a head has {PRETRAINING!r}")
     model, log = load_pretraining(run), read_lines(run / LOG_FILE)
+    by_step = read_lines(run / BY_STEP_FILE) if (run / BY_STEP_FILE).is_file() else []
+    if earlier is not None:
+        log = joined(read_lines(earlier / LOG_FILE), log)
+        by_step = read_lines(earlier / BY_STEP_FILE) + by_step
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         model.save_pretrained(staged, dtype=torch.float16)
         check_sizes(staged)
         load_processor(run).save_pretrained(staged)
         write_lines(staged / LOG_FILE, thinned(log, LOG_LINES))
-        if (run / BY_STEP_FILE).is_file():
-            shutil.copy(run / BY_STEP_FILE, staged)
+        write_lines(staged / BY_STEP_FILE, by_step)
         health = measure(staged, data)
         health.save(staged / HEALTH_FILE)
         card = dataclasses.replace(
@@ -72,6 +76,14 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path) -> Card:
         card.save(staged)
         put_in_place(staged, folder)
     return card
+
+
+def joined(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The log of a run and that of the one that went on from it, steps and seconds counted over both."""
+    last = first[-1]
+    return first + [
+        line | {"step": last["step"] + line["step"], "seconds": last["seconds"] + line["seconds"]} for line in second
+    ]
 
 
 def metrics(health: Health, split: Scored = "test") -> tuple[Metric, ...]:
@@ -101,11 +113,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("name", choices=MODALITIES)
     parser.add_argument("--run", type=Path, help="folder of the run (runs/NAME)")
     add_data_option(parser)
+    parser.add_argument("--after", type=Path, help="folder of the first run, when this is the second")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     card = BACKBONES[options.name].card
     run, folder = options.run or Path("runs") / options.name, BUNDLED_FOLDER / options.name
-    bundle_backbone(run, card, options.data, folder)
+    bundle_backbone(run, card, options.data, folder, earlier=options.after)
     print((folder / CARD_FILE).read_text(encoding="utf-8"))
 
 

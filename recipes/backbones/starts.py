@@ -42,7 +42,7 @@ def start_from_spectra(
     Returns:
         the student.
     """
-    spectra = _Spectra(student)
+    spectra = Spectra(student)
     sample = torch.cat([spectra(batches(index, Shard())["input_values"]).flatten(0, 1) for index in range(20)])
     mean, deviation = (
         sample.mean(dim=0),
@@ -65,7 +65,7 @@ def start_from_spectra(
     return student
 
 
-class _Spectra:
+class Spectra:
     """Log-mel spectra in step with the student's frames: (batch, samples) -> (batch, frames, bands)."""
 
     def __init__(self, student: Data2VecAudioModel) -> None:

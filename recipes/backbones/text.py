@@ -24,7 +24,7 @@ from data2vec_core.pretraining.targets import TargetRule
 from data2vec_core.processing.text import TextTokenizer, train_tokenizer
 from recipes.backbones.backbone import Backbone
 from recipes.batching import LengthBatches
-from recipes.packs import read_records
+from recipes.packs import Split, read_records
 
 SENTENCE_PACKS = ("sst2", "subjectivity", "trec", "snips_nlu", "wnut17_ner", "xquad_en", "copa")
 MAX_LENGTH = 128
@@ -73,6 +73,15 @@ BACKBONE = Backbone(
         fixed=("embeddings.word_embeddings.", "embeddings.position_embeddings."),
         clip=5.0,
         bf16=("cuda", "cpu"),
+        report_every=20,
+        save_every=500,
+    ),
+    further=Plan(
+        schedule=WarmupCosine(peak=8e-4, total=3500, warmup=200, end=1e-5),
+        fixed=("embeddings.word_embeddings.", "embeddings.position_embeddings."),
+        clip=5.0,
+        bf16=("cuda", "cpu"),
+        seed=1,
         report_every=20,
         save_every=500,
     ),
@@ -129,15 +138,19 @@ def rows_of(
     return rows
 
 
+def documents_of(data: Path, split: Split) -> list[str]:
+    """Documents of one split of the unlabelled text: paragraphs, a line each."""
+    with gzip.open(data / f"unlabeled_text_{split}.txt.gz", "rt", encoding="utf-8") as file:
+        return [document for document in file.read().split("\n\n") if document.strip()]
+
+
 def texts_of_packs(data: Path) -> tuple[list[str], list[str]]:
     """Documents of the unlabelled train text, and train sentences of the labelled packs, each text once."""
-    with gzip.open(data / "unlabeled_text_train.txt.gz", "rt", encoding="utf-8") as file:
-        documents = [document for document in file.read().split("\n\n") if document.strip()]
     sentences: dict[str, None] = {}
     for pack in SENTENCE_PACKS:
         for record in read_records(data, pack, "train"):
             sentences.update(dict.fromkeys(_sentences(record)))
-    return documents, list(sentences)
+    return documents_of(data, "train"), list(sentences)
 
 
 def _sentences(record: dict[str, Any]) -> Iterator[str]:

@@ -81,6 +81,16 @@ BACKBONE = Backbone(
         report_every=20,
         save_every=500,
     ),
+    further=Plan(
+        schedule=WarmupCosine(peak=1.2e-3, total=2500, warmup=300, end=1e-5),
+        weight_decay=0.05,
+        decays_vectors=False,
+        undecayed=("cls_token", "position_embeddings"),
+        clip=3.0,
+        seed=1,
+        report_every=20,
+        save_every=500,
+    ),
 )
 
 

@@ -1,5 +1,5 @@
-"""What `recipes.pretrain` and `recipes.embed` stand on: a folder of one's own sounds, texts or pictures.
+"""What `recipes.pretrain`, `recipes.embed` and `recipes.finetune` stand on: one's own sounds, texts or pictures.
 
-Which of its files can be used, how they are read without holding them all, what a run on them is made of, and how an
-encoder represents them.
+Which files of a folder can be used, how they are read without holding them all, what a run on them is made of, and how
+an encoder represents them; tables, labels, and the kinds of task that are learnt from them (`tasks`).
 """

@@ -18,7 +18,12 @@ from typing import Final
 from tqdm import tqdm
 
 from data2vec_core.checkpoints.card import Modality
-from data2vec_core.processing.audio_io import AudioTooShortError, EmptyAudioError, audio_seconds
+from data2vec_core.processing.audio_io import (
+    AudioTooLongError,
+    AudioTooShortError,
+    EmptyAudioError,
+    audio_seconds,
+)
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageTooLargeError, image_size
 from recipes.own.text_files import (
     SUFFIXES,
@@ -42,7 +47,7 @@ PICTURE_SUFFIXES: Final = (
 
 OTHER_KIND, HIDDEN, SEEN = "another kind of file", "hidden", "a folder met before, by a link"
 UNREADABLE, EMPTY, NOT_TEXT = "unreadable", "empty", "not UTF-8 text"
-TOO_SHORT, TOO_SMALL, TOO_LARGE = "too short", "too small", "too large"
+TOO_SHORT, TOO_LONG, TOO_SMALL, TOO_LARGE = "too short", "too long", "too small", "too large"
 EXAMPLES: Final = 3
 """Names that an account gives with each reason."""
 
@@ -72,6 +77,13 @@ class Account:
         self.counts[reason] += 1
         if len(names := self.examples.setdefault(reason, [])) < EXAMPLES:
             names.append(name)
+
+    def include(self, other: Account) -> None:
+        """Note what another account has."""
+        for reason, count in other.counts.items():
+            self.counts[reason] += count
+            names = self.examples.setdefault(reason, [])
+            names += other.examples[reason][: EXAMPLES - len(names)]
 
     @property
     def total(self) -> int:
@@ -199,6 +211,8 @@ def reason_for(error: Exception) -> str:
             return EMPTY
         case AudioTooShortError():
             return TOO_SHORT
+        case AudioTooLongError():
+            return TOO_LONG
         case ImageTooLargeError() | TextTooLargeError():
             return TOO_LARGE
         case NotTextError():

@@ -53,7 +53,7 @@ def read_pieces(path: Path, *, characters: int = PIECE) -> Iterator[tuple[int, s
         TextFileError: as one of its kinds, when the damage is reached.
         OSError: the file cannot be read.
     """
-    with _open(path) as file:
+    with open_text(path) as file:
         start, rest = 0, ""
         while block := _checked(file.read, characters - len(rest)):
             text = rest + block
@@ -72,7 +72,7 @@ def read_paragraphs(path: Path) -> Iterator[tuple[int, str]]:
         TextFileError: as one of its kinds, when the damage is reached.
         OSError: the file cannot be read.
     """
-    with _open(path) as file:
+    with open_text(path) as file:
         number = 0
         while line := _checked(file.readline, LONGEST_PARAGRAPH):
             if len(line) == LONGEST_PARAGRAPH:
@@ -87,7 +87,8 @@ def read_document(path: Path) -> str:
     return "".join(piece for _, piece in read_pieces(path))
 
 
-def _open(path: Path) -> TextIO:
+def open_text(path: Path) -> TextIO:
+    """A file of UTF-8 text, compressed or not, its line ends as they are."""
     if holds_paragraphs(path):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
     return path.open(encoding="utf-8-sig", newline="")  # line ends stay, so that offsets are those of the file

@@ -28,6 +28,7 @@ from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.checkpoints.sharing import share_backbone
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.presets import PRESETS
+from data2vec_core.processing.audio import SpeechFeatureExtractor
 
 TEXT: Any = PRESETS["text-tiny"]
 AUDIO: Any = PRESETS["audio-tiny"]
@@ -353,6 +354,40 @@ def test_a_tuned_layer_stays_with_its_task(sharing: Path) -> None:
     assert name in load_file(sharing / "task" / "model.safetensors")
     loaded = Data2VecAudioForCTC.from_pretrained(sharing / "task").state_dict()
     assert all(torch.equal(tensor, whole[name]) for name, tensor in loaded.items())
+
+
+def test_processors_that_are_the_same_are_kept_once(sharing: Path) -> None:
+    for name in ("encoder", "task"):
+        SpeechFeatureExtractor(do_normalize=False).save_pretrained(sharing / name)
+    share_backbone(sharing / "task", "../encoder")
+    assert not (sharing / "task" / "preprocessor_config.json").exists()
+    assert SpeechFeatureExtractor.from_pretrained(sharing / "task").do_normalize is False
+    SpeechFeatureExtractor(do_normalize=True).save_pretrained(sharing / "task")  # its own comes first
+    assert SpeechFeatureExtractor.from_pretrained(sharing / "task").do_normalize is True
+
+
+def test_processors_that_differ_stay_with_their_task(sharing: Path) -> None:
+    for name, is_normalised in (("encoder", True), ("task", False)):
+        SpeechFeatureExtractor(do_normalize=is_normalised).save_pretrained(sharing / name)
+    share_backbone(sharing / "task", "../encoder")
+    assert (sharing / "task" / "preprocessor_config.json").exists()
+    assert SpeechFeatureExtractor.from_pretrained(sharing / "task").do_normalize is False
+
+
+def test_backbones_that_need_each_other_are_refused_for_processors_too(sharing: Path) -> None:
+    Card(name="encoder", modality="audio", task="pretraining", backbone="../task").save(sharing / "encoder")
+    Card(name="task", modality="audio", task="transcription", backbone="../encoder").save(sharing / "task")
+    with pytest.raises(CheckpointError, match="needs itself"):
+        SpeechFeatureExtractor.from_pretrained(sharing / "task")
+
+
+def test_a_task_with_fewer_blocks_takes_no_more_of_its_backbone(sharing: Path) -> None:
+    Data2VecAudioForCTC.from_pretrained(sharing / "task", num_hidden_layers=1).save_pretrained(sharing / "task")
+    share_backbone(sharing / "task", "../encoder")
+    loaded = Data2VecAudioForCTC.from_pretrained(sharing / "task")
+    assert loaded.config.num_hidden_layers == 1
+    assert loaded.load_report is not None
+    assert loaded.load_report.sentences() == []
 
 
 def test_a_backbone_that_is_another_is_refused(sharing: Path) -> None:

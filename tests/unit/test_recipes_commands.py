@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recipes import evaluate, train
+from recipes import evaluate, finetune
 
 
-@pytest.mark.parametrize("main", [train.main, evaluate.main])
+@pytest.mark.parametrize("main", [finetune.main, evaluate.main])
 def test_a_missing_data_folder_is_a_sentence(main: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert callable(main)
     with pytest.raises(SystemExit) as stop:
@@ -32,12 +32,3 @@ def test_a_model_that_is_not_bundled_fails_the_evaluation(
         evaluate.main(["sst2", "--data", str(tmp_path)])
     assert stop.value.code == 1
     assert "sst2: no such bundled model" in capsys.readouterr().err
-
-
-def test_a_recipe_from_scratch_takes_no_parent(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="from scratch"):
-        train.load_recipe("sst2", tmp_path, parent="an4")
-
-
-def test_every_recipe_can_be_evaluated() -> None:
-    assert train.RECIPES.keys() == evaluate.EVALUATIONS.keys()

@@ -11,7 +11,7 @@ from data2vec_core.pretraining.distributed import Shard
 from data2vec_core.pretraining.model import Batch
 from recipes.backbones.starts import (
     MEL_BANDS,
-    _Spectra,
+    Spectra,
     start_from_neighbours,
     start_from_places,
     start_from_spectra,
@@ -30,7 +30,7 @@ def _tones(index: int, shard: Shard = Shard()) -> Batch:  # noqa: B008, ARG001
 def test_spectra_keep_step_with_the_frames() -> None:
     student = Data2VecAudioModel(tiny_config("audio"))
     values = _tones(0)["input_values"]
-    assert _Spectra(student)(values).shape == (6, student.frames(values, None).projected.shape[1], MEL_BANDS)
+    assert Spectra(student)(values).shape == (6, student.frames(values, None).projected.shape[1], MEL_BANDS)
 
 
 def test_spectra_can_be_read_off_after_the_start_and_blocks_stay() -> None:
@@ -43,7 +43,7 @@ def test_spectra_can_be_read_off_after_the_start_and_blocks_stay() -> None:
         values = torch.cat([_tones(index)["input_values"] for index in range(1000, 1010)])
         with torch.no_grad():
             features = student.frames(values, None).projected.flatten(0, 1).numpy()
-        spectra = _Spectra(student)(values).flatten(0, 1).numpy()
+        spectra = Spectra(student)(values).flatten(0, 1).numpy()
         inputs = np.concatenate([features, np.ones((len(features), 1))], axis=1)
         fitted = inputs @ np.linalg.lstsq(inputs, spectra)[0]
         return float(((spectra - fitted) ** 2).sum() / ((spectra - spectra.mean(axis=0)) ** 2).sum())

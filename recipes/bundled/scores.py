@@ -1,0 +1,36 @@
+"""Scores that several bundled models share, as the metrics of a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data2vec_core.checkpoints.card import Metric
+from data2vec_core.labels import IGNORED_PIXEL
+from data2vec_core.tasks.image_segmentation import ImageSegmenter
+from recipes.finetuning.segmentation import Scene
+from recipes.metrics import IntersectionOverUnion, mean_class_accuracy
+from recipes.packs import Split
+
+
+def accuracies(predicted: Sequence[str], true: Sequence[str], split: Split) -> list[Metric]:
+    """Over items, and over classes, which may be uneven."""
+    right = sum(p == t for p, t in zip(predicted, true, strict=True))
+    return [
+        Metric("accuracy", right / len(true), split),
+        Metric("mean class accuracy", mean_class_accuracy(predicted, true), split),
+    ]
+
+
+def overlaps(model: str | Path, scenes: Sequence[Scene], split: Split) -> list[Metric]:
+    """Intersection over union, its mean and by class, at each picture's own size; ignored pixels do not count."""
+    segment = ImageSegmenter.from_pretrained(model)
+    labels = segment.model.config.labels
+    overlap = IntersectionOverUnion(len(labels))
+    for scene in scenes:
+        overlap.add(segment(scene.content).mask, scene.target, is_counted=scene.target != IGNORED_PIXEL)
+    shares = zip(labels, overlap.by_class(), strict=True)
+    return [
+        Metric("mean IoU", overlap.mean(), split),
+        *(Metric(f"IoU of {label}", float(share), split) for label, share in shares),
+    ]
