@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from data2vec_core.audio.heads import Data2VecAudioForSequenceClassification
-from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource
+from data2vec_core.tasks.classifying import Classifier
 from data2vec_core.tasks.listening import ListeningTask
 from data2vec_core.tasks.results import Classification
-from data2vec_core.tasks.task import require_classes
 
 
-class AudioClassifier(ListeningTask[Data2VecAudioForSequenceClassification]):
+class AudioClassifier(
+    Classifier[Data2VecAudioForSequenceClassification], ListeningTask[Data2VecAudioForSequenceClassification]
+):
     """Says which class a clip belongs to. Silence is classified like any sound: it may be a class of its own."""
 
     name = "classify_audio"
     model_class = Data2VecAudioForSequenceClassification
-
-    def __init__(
-        self,
-        model: Data2VecAudioForSequenceClassification,
-        extractor: SpeechFeatureExtractor,
-        *,
-        max_seconds: float | None = None,
-        model_name: str | None = None,
-    ) -> None:
-        super().__init__(model, extractor, max_seconds=max_seconds, model_name=model_name)
-        require_classes(model.config, self.model_name)
 
     def __call__(self, source: AudioSource, *, sampling_rate: int | None = None) -> Classification:
         """Classify a clip.

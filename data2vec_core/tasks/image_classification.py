@@ -6,30 +6,20 @@ from collections.abc import Sequence
 
 import torch
 
-from data2vec_core.processing.image import ImageProcessor
-from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource
+from data2vec_core.processing.image_io import ImageSource
+from data2vec_core.tasks.classifying import Classifier
 from data2vec_core.tasks.results import Classification
 from data2vec_core.tasks.seeing import SeeingTask
-from data2vec_core.tasks.task import require_classes
 from data2vec_core.vision.classification import Data2VecVisionForImageClassification
 
 
-class ImageClassifier(SeeingTask[Data2VecVisionForImageClassification]):
+class ImageClassifier(
+    Classifier[Data2VecVisionForImageClassification], SeeingTask[Data2VecVisionForImageClassification]
+):
     """Says which class a picture belongs to."""
 
     name = "classify_image"
     model_class = Data2VecVisionForImageClassification
-
-    def __init__(
-        self,
-        model: Data2VecVisionForImageClassification,
-        processor: ImageProcessor,
-        *,
-        max_pixels: int = DEFAULT_MAX_PIXELS,
-        model_name: str | None = None,
-    ) -> None:
-        super().__init__(model, processor, max_pixels=max_pixels, model_name=model_name)
-        require_classes(model.config, self.model_name)
 
     def __call__(self, image: ImageSource) -> Classification:
         """Classify a picture of any size.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from data2vec_core.audio.model import AudioPretrainedModel
+from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
 from data2vec_core.tasks.task import Model, Task
@@ -53,8 +54,8 @@ class ListeningTask(Task[Model]):
         """
         model = cls.load_model(folder_or_name, **open_options)
         extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
-        task = cls(model, extractor, max_seconds=max_seconds)
-        return task.with_confidence(folder_or_name, **open_options)
+        beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
+        return cls(model, extractor, max_seconds=max_seconds, **beside)
 
     def _hear(self, source: AudioSource, sampling_rate: int | None) -> Waveform:
         """(samples,) mono at the model's rate, within the limits.

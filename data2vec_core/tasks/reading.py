@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
+from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.text import TextTokenizer
 from data2vec_core.tasks.task import Model, Task
 from data2vec_core.text.model import TextPretrainedModel
@@ -52,7 +53,8 @@ class ReadingTask(Task[Model]):
         """
         model = cls.load_model(folder_or_name, **open_options)
         tokenizer = TextTokenizer.from_pretrained(folder_or_name, **open_options)
-        return cls(model, tokenizer, max_characters=max_characters)
+        beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
+        return cls(model, tokenizer, max_characters=max_characters, **beside)
 
     def _check(self, text: str, name: str) -> None:
         """Refuse what is no text to read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
+from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS
 from data2vec_core.tasks.task import Model, Task
@@ -46,4 +47,5 @@ class SeeingTask(Task[Model]):
         """
         model = cls.load_model(folder_or_name, **open_options)
         processor = ImageProcessor.from_pretrained(folder_or_name, **open_options)
-        return cls(model, processor, max_pixels=max_pixels).with_confidence(folder_or_name, **open_options)
+        beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
+        return cls(model, processor, max_pixels=max_pixels, **beside)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from data2vec_core.audio.heads import Data2VecAudioForAudioFrameClassification
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import read_json, write_json
-from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource
 from data2vec_core.tasks.listening import ListeningTask
@@ -101,13 +100,8 @@ class SpeakerActivity(ListeningTask[Data2VecAudioForAudioFrameClassification]):
         self.smoothing = smoothing
 
     @classmethod
-    def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_seconds: float | None = None, **open_options: Any
-    ) -> Self:
-        model = cls.load_model(folder_or_name, **open_options)
-        extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
-        smoothing = Smoothing.load(open_checkpoint(folder_or_name, **open_options).folder)
-        return cls(model, extractor, smoothing, max_seconds=max_seconds)
+    def settings_beside(cls, folder: Path) -> dict[str, Any]:
+        return {"smoothing": Smoothing.load(folder)}
 
     def __call__(self, source: AudioSource, *, sampling_rate: int | None = None) -> Activity:
         """Find the turns in a clip; whoever is heard first is called the first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from data2vec_core.audio.xvector import Data2VecAudioForXVector
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import read_json, write_json
-from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError
 from data2vec_core.tasks.listening import ListeningTask
@@ -48,13 +47,8 @@ class SpeakerVerifier(ListeningTask[Data2VecAudioForXVector]):
         self.threshold = threshold
 
     @classmethod
-    def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_seconds: float | None = None, **open_options: Any
-    ) -> Self:
-        model = cls.load_model(folder_or_name, **open_options)
-        extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
-        threshold = load_threshold(open_checkpoint(folder_or_name, **open_options).folder)
-        return cls(model, extractor, threshold, max_seconds=max_seconds)
+    def settings_beside(cls, folder: Path) -> dict[str, Any]:
+        return {"threshold": load_threshold(folder)}
 
     def __call__(self, first: AudioSource, second: AudioSource, *, sampling_rate: int | None = None) -> Verification:
         """Compare two clips.

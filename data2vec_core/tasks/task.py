@@ -1,20 +1,13 @@
-"""What every task does: loading a model that has been trained for it, and ranking classes."""
+"""What every task does: loading a model that has been trained for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
-
-from torch import Tensor
+from typing import Any, ClassVar, Generic, TypeVar
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.config_base import Data2VecConfig
 from data2vec_core.pretrained import PretrainedModel
-from data2vec_core.tasks.confidence import Confidence, state_statistics
-from data2vec_core.tasks.results import Classification, LabelScore
-from data2vec_core.trace import Trace
 
 Model = TypeVar("Model", bound=PretrainedModel)
 
@@ -32,8 +25,6 @@ class Task(Generic[Model]):
     model_class: ClassVar[type[PretrainedModel]]
     spare_parts: ClassVar[tuple[str, ...]] = ()
     """Parts of the head that training alone uses, by the start of their public names."""
-    confidence: Confidence = Confidence()
-    """How a classifier's scores are to be read."""
 
     def __init__(self, model: Model, *, model_name: str | None = None) -> None:
         """
@@ -67,47 +58,14 @@ class Task(Generic[Model]):
             )
         return model
 
-    def with_confidence(self, folder_or_name: str | Path, **open_options: Any) -> Self:
-        """This task, reading its scores as the checkpoint says.
+    @classmethod
+    def settings_beside(cls, folder: Path) -> dict[str, Any]:  # noqa: ARG003
+        """Arguments of the task that small files of its own, beside the weights, give; `from_pretrained` hands them on.
 
         Raises:
-            CheckpointError: no such checkpoint, or its `confidence.json` cannot be understood.
+            CheckpointError: a file is missing or cannot be understood.
         """
-        self.confidence = Confidence.load(open_checkpoint(folder_or_name, **open_options).folder)
-        return self
-
-    def _trace(self) -> Trace | None:
-        """What a run has to record for `_classification`; None: nothing."""
-        layers = self.confidence.layers
-        return Trace({"hidden": layers}) if layers else None
-
-    def _statistics(self, trace: Trace | None, is_real: Tensor | None = None) -> Tensor | None:
-        """(batch, 2 * dim) of the states that `_trace` has recorded, None where nothing was.
-
-        Args:
-            is_real: (batch, positions) 1 where there is no padding; None: nowhere.
-        """
-        if trace is None:
-            return None
-        [layer] = self.confidence.layers
-        return state_statistics(trace["hidden", layer], is_real)
-
-    def _probabilities_of(self, logits: Tensor) -> Tensor:
-        """(..., classes) scores to probabilities, at the temperature that was chosen for the model."""
-        return class_probabilities(logits / self.confidence.temperature, self.model.config)
-
-    def _classification(self, probabilities: Tensor, statistics: Tensor | None) -> Classification:
-        """The result for one item.
-
-        Args:
-            probabilities: (classes,).
-            statistics: (2 * dim,), of its states; None where the model has no sense of what is foreign.
-        """
-        return Classification(
-            labels=ranked(probabilities, self.model.config.labels),
-            outside=None if statistics is None else self.confidence.is_outside(statistics),
-            model=self.model_name,
-        )
+        return {}
 
 
 def require_classes(config: Data2VecConfig, source: str) -> None:
@@ -118,15 +76,3 @@ def require_classes(config: Data2VecConfig, source: str) -> None:
     """
     if config.problem_type == "regression":
         raise CheckpointError(f"{source} was trained for regression and has no classes")
-
-
-def class_probabilities(logits: Tensor, config: Data2VecConfig) -> Tensor:
-    """(..., classes) scores to probabilities: each class by itself where several may hold, else summing to 1."""
-    scores = logits.float()
-    return scores.sigmoid() if config.problem_type == "multi_label_classification" else scores.softmax(dim=-1)
-
-
-def ranked(probabilities: Tensor, labels: Sequence[str]) -> tuple[LabelScore, ...]:
-    """(classes,) probabilities as labelled scores, best first."""
-    pairs = sorted(zip(labels, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
-    return tuple(LabelScore(label=label, score=score) for label, score in pairs)

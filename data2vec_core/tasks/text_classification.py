@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from data2vec_core.processing.text import TextTokenizer, TokenizedText
+from data2vec_core.processing.text import TokenizedText
+from data2vec_core.tasks.classifying import Classifier
 from data2vec_core.tasks.reading import WINDOWS_AT_ONCE, ReadingTask
 from data2vec_core.tasks.results import Classification
-from data2vec_core.tasks.task import require_classes
 from data2vec_core.text.heads import Data2VecTextForSequenceClassification
 
 
-class TextClassifier(ReadingTask[Data2VecTextForSequenceClassification]):
+class TextClassifier(
+    Classifier[Data2VecTextForSequenceClassification], ReadingTask[Data2VecTextForSequenceClassification]
+):
     """Says which class a text belongs to.
 
     A text that is longer than the model reads at once is cut into windows, which overlap by a quarter, and its
@@ -25,17 +25,6 @@ class TextClassifier(ReadingTask[Data2VecTextForSequenceClassification]):
 
     name = "classify_text"
     model_class = Data2VecTextForSequenceClassification
-
-    def __init__(self, model: Data2VecTextForSequenceClassification, tokenizer: TextTokenizer, **settings: Any) -> None:
-        super().__init__(model, tokenizer, **settings)
-        require_classes(model.config, self.model_name)
-
-    @classmethod
-    def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_characters: int | None = None, **open_options: Any
-    ) -> Self:
-        task = super().from_pretrained(folder_or_name, max_characters=max_characters, **open_options)
-        return task.with_confidence(folder_or_name, **open_options)
 
     def __call__(self, text: str) -> Classification:
         """Classify one text.
