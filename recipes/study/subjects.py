@@ -119,7 +119,6 @@ SUBJECTS: dict[str, Subject] = {
             steps=240,
             few_steps=120,
             candidates=((3e-4, 1.0), (1e-3, 1.0), (1e-3, 0.8)),
-            fixed=("backbone.embeddings.",),
         ),
         Subject(
             name="trec",
@@ -130,7 +129,6 @@ SUBJECTS: dict[str, Subject] = {
             steps=240,
             few_steps=120,
             candidates=((3e-4, 1.0), (1e-3, 1.0), (1e-3, 0.8)),
-            fixed=("backbone.embeddings.",),
         ),
         Subject(
             name="caltech25",
