@@ -8,17 +8,16 @@ kernels: gathering the windows by a strided view for one matrix product a layer 
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from transformers import Data2VecAudioConfig as ReferenceConfig
 from transformers.models.data2vec.modeling_data2vec_audio import Data2VecAudioFeatureEncoder
 
+from benchmarks.timing import row, runs_asked_for, times_of
 from data2vec_core.audio.waveform_encoder import WaveformEncoder
 from data2vec_core.config import Data2VecAudioConfig
 
@@ -54,47 +53,24 @@ def measure(case: Case, runs: int) -> tuple[list[float], list[float]]:
     sound = torch.randn(case.batch, case.seconds * 16_000)
     difference = (ours(sound) - reference(sound).transpose(1, 2)).abs().max() / reference(sound).abs().max()
     assert difference < 1e-5, f"the encoders disagree by {difference:.1e}"
-    times: tuple[list[float], list[float]] = ([], [])
-    for run in range(runs + 1):
-        for encoder, seconds in zip((ours, reference), times, strict=True):
-            elapsed = _timed(encoder, sound, case.is_training)
-            if run:  # the first warms up
-                seconds.append(elapsed)
-    return times
+    ways = (partial(_run, ours, sound, case.is_training), partial(_run, reference, sound, case.is_training))
+    return times_of(ways, runs)
 
 
-def _timed(encoder: Callable[[Tensor], Tensor], sound: Tensor, is_training: bool) -> float:
-    started = time.perf_counter()
+def _run(encoder: Callable[[Tensor], Tensor], sound: Tensor, is_training: bool) -> None:
     with torch.set_grad_enabled(is_training):
         frames = encoder(sound)
         if is_training:
             frames.square().mean().backward()
-    return time.perf_counter() - started
-
-
-def _shown(seconds: list[float]) -> str:
-    low, middle, high = statistics.quantiles(seconds, n=4)
-    return f"{1000 * middle:.0f} ({1000 * low:.0f} to {1000 * high:.0f})"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.waveform_encoder", description=__doc__)
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--threads", type=int, help="processor threads (all)")
-    options = parser.parse_args(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    print(f"{torch.get_num_threads()} threads, {options.runs} runs, milliseconds: median (quartiles)\n")
+    runs = runs_asked_for("benchmarks.waveform_encoder", __doc__, arguments)
     print("| case | channels | batch | ours | reference | ratio |\n| --- | --- | --- | --- | --- | --- |")
     for case in CASES:
-        ours, reference = measure(case, options.runs)
-        ratio = statistics.median(ours) / statistics.median(reference)
         batch = f"{case.batch} x {case.seconds} s"
-        print(
-            f"| {case.name} | {case.channels} | {batch} | {_shown(ours)} | {_shown(reference)} | {ratio:.2f} |",
-            flush=True,
-        )
+        print(row(case.name, case.channels, batch, times=measure(case, runs)), flush=True)
 
 
 if __name__ == "__main__":

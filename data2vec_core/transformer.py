@@ -103,12 +103,15 @@ class Attention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         if trace is not None and name == "attention":
             value = trace.visit("values", layer, value)
-        if trace is not None and trace.touches(name, layer):
+        is_touched = trace is not None and trace.touches(name, layer)
+        if is_touched or is_faster_in_parts(query, key):
             scores = query @ key.transpose(-2, -1) * self.head_dim**-0.5
             if bias is not None:
                 scores = scores + bias
             probabilities = F.dropout(scores.softmax(dim=-1), dropout)
-            mixed = trace.visit(name, layer, probabilities) @ value
+            if trace is not None and is_touched:
+                probabilities = trace.visit(name, layer, probabilities)
+            mixed = probabilities @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         return self.output(mixed.transpose(1, 2).flatten(2))
@@ -119,6 +122,21 @@ class Attention(nn.Module):
 
     def _split(self, projected: Tensor) -> Tensor:
         return projected.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+
+
+MOST_KEYS_IN_PARTS = 512
+"""Beyond, the probabilities of all heads take more memory than their speed is worth."""
+
+
+def is_faster_in_parts(query: Tensor, key: Tensor) -> bool:
+    """Whether attention is quicker as two matrix products and a softmax than fused: on a processor, in bfloat16, with a
+    gradient, since PyTorch's fused kernel goes backwards slowly there (`benchmarks/attention_training.py`)."""
+    return (
+        query.dtype is torch.bfloat16
+        and query.device.type == "cpu"
+        and query.requires_grad
+        and key.shape[-2] <= MOST_KEYS_IN_PARTS
+    )
 
 
 class FeedForward(nn.Module):

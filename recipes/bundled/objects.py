@@ -75,12 +75,13 @@ CARD = Card(
     parent="vision",
 )
 PLAN = FinePlan(
-    schedule=WarmupCosine(peak=1e-3, total=3700, warmup=130),
+    schedule=WarmupCosine(peak=1e-3, total=9000, warmup=200),
     weight_decay=0.05,
     undecayed=("cls_token", "position_embeddings"),
     layer_decay=0.85,
-    average=0.997,
-    score_every=100,
+    average=0.999,
+    score_every=300,
+    bf16=("cpu", "cuda"),
 )
 
 
@@ -104,10 +105,12 @@ def tuning(start: Start, plan: FinePlan, train: Sequence[Picture], valid: Sequen
         labels=LABELS,
         side=88,
         cropped=72,
+        smallest=0.6,
+        mixed=0.5,
         early=(0.5, 0.9),
         hints=Hints(layer=3, weight=0.5),
         use_mean_pooling=True,
-        drop_path_rate=0.1,
+        drop_path_rate=0.15,
     )
 
 

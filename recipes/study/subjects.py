@@ -39,7 +39,6 @@ class Subject:
     """Peaks of the learning rate and layer decays (schedules over the depth) to choose from, for either start."""
     fixed: tuple[str, ...] = ()
     """What stays as pre-training left it; from scratch, nothing does."""
-    is_bf16: bool = True
     stratum: Callable[[Example[Any, Any]], Hashable] = lambda example: example.target
 
     def plan(self, *, share: float, is_trained: bool, rate: float, layer_decay: float, seed: int) -> FinePlan:
@@ -52,7 +51,7 @@ class Subject:
             average=0.98,
             score_every=max(1, steps // 4),
             fixed=self.fixed if is_trained else (),
-            bf16=("cpu", "cuda") if self.is_bf16 else (),
+            bf16=("cpu", "cuda"),
             seed=seed,
         )
 
@@ -139,7 +138,6 @@ SUBJECTS: dict[str, Subject] = {
             steps=600,
             few_steps=300,
             candidates=((5e-4, 1.0), (1.5e-3, 1.0), (1.5e-3, 0.8)),
-            is_bf16=False,
         ),
     )
 }

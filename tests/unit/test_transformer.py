@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from data2vec_core import Trace
-from data2vec_core.transformer import Attention, Block, BlockStack, drop_items, padding_bias
+from data2vec_core import Trace, transformer
+from data2vec_core.transformer import MOST_KEYS_IN_PARTS, Attention, Block, BlockStack, drop_items, padding_bias
 
 HIDDEN = torch.randn(3, 6, 8, generator=torch.Generator().manual_seed(1))
 IS_REAL = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1]])
@@ -45,6 +45,37 @@ def test_the_fused_kernel_runs_unless_the_probabilities_are_wanted() -> None:
             fused.reset_mock()
             stack.run(HIDDEN, trace=trace)
             assert fused.call_count == calls
+
+
+@pytest.mark.parametrize(("positions", "is_fused"), [(64, False), (MOST_KEYS_IN_PARTS + 1, True)])
+def test_training_in_bfloat16_on_a_processor_is_in_parts_where_they_are_short(positions: int, is_fused: bool) -> None:
+    attention, hidden = Attention(8, 2), torch.randn(1, positions, 8)
+    with (
+        mock.patch.object(F, "scaled_dot_product_attention", wraps=F.scaled_dot_product_attention) as fused,
+        torch.autocast("cpu", torch.bfloat16),
+    ):
+        attention(hidden)
+        assert fused.called == is_fused
+        fused.reset_mock()
+        with torch.no_grad():
+            attention(hidden)
+        assert fused.called
+
+
+def test_both_ways_of_training_in_bfloat16_have_the_same_gradients() -> None:
+    attention = Attention(8, 2)
+    bias = padding_bias(IS_REAL, torch.float32)
+    found = []
+    for is_in_parts in (True, False):
+        hidden = HIDDEN.clone().requires_grad_()
+        with (
+            mock.patch.object(transformer, "is_faster_in_parts", return_value=is_in_parts),
+            torch.autocast("cpu", torch.bfloat16),
+        ):
+            mixed = attention(hidden, bias=bias)
+        mixed.float().square().sum().backward()
+        found.append((mixed.detach().float(), hidden.grad))
+    torch.testing.assert_close(*found, rtol=0.05, atol=0.005)  # bfloat16 has eight bits
 
 
 def test_masked_keys_get_no_weight_at_all() -> None:

@@ -1,0 +1,47 @@
+"""What the benchmarks share: two ways timed in turn, and how their times are written."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def times_of(ways: tuple[Callable[[], object], Callable[[], object]], runs: int) -> tuple[list[float], list[float]]:
+    """Seconds of every run of both, in turn, after one each to warm up."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for run in range(runs + 1):
+        for way, seconds in zip(ways, times, strict=True):
+            started = time.perf_counter()
+            way()
+            if run:
+                seconds.append(time.perf_counter() - started)
+    return times
+
+
+def row(*names: object, times: tuple[list[float], list[float]]) -> str:
+    """A line of a Markdown table: names, medians (and quartiles) of both in milliseconds, the ratio of the medians."""
+    one, other = times
+    ratio = statistics.median(one) / statistics.median(other)
+    return "| " + " | ".join([*map(str, names), _shown(one), _shown(other), f"{ratio:.2f}"]) + " |"
+
+
+def _shown(seconds: list[float]) -> str:
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    return f"{1000 * middle:.0f} ({1000 * low:.0f} to {1000 * high:.0f})"
+
+
+def runs_asked_for(program: str, description: str | None, arguments: list[str] | None) -> int:
+    """Of the command line; says how many processor threads take part."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--threads", type=int, help="processor threads (all)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    print(f"{torch.get_num_threads()} threads, {options.runs} runs, milliseconds: median (quartiles)\n")
+    runs: int = options.runs
+    return runs
