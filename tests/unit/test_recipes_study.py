@@ -81,7 +81,6 @@ def test_it_searches_on_valid_and_goes_on_where_it_stopped(tmp_path: Path, monke
         steps=4,
         few_steps=2,
         candidates=((1e-3, 1.0), (1e-5, 1.0)),
-        is_bf16=False,
     )
     file = tmp_path / "outcomes.jsonl"
     first = next(iter(compare.compare(subject, tmp_path, file, start=encoder)))
