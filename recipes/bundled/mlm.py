@@ -39,6 +39,7 @@ CARD = Card(
 PLAN = FinePlan(
     schedule=WarmupCosine(peak=1e-3, total=2600, warmup=150),
     weight_decay=0.05,
+    fixed=("backbone.embeddings.word_embeddings.",),  # they have been learnt by now, and one copy is enough
     score_every=325,
     bf16=("cpu", "cuda"),
 )
