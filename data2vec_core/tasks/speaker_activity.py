@@ -79,7 +79,7 @@ class Smoothing:
 class SpeakerActivity(ListeningTask[Data2VecAudioForAudioFrameClassification]):
     """Finds the turns of up to two speakers, also where they overlap."""
 
-    name = "find_speakers"
+    name = "speaker_activity"
     model_class = Data2VecAudioForAudioFrameClassification
 
     def __init__(

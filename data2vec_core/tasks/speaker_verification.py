@@ -26,7 +26,7 @@ class SpeakerVerifier(ListeningTask[Data2VecAudioForXVector]):
     """Compares voices by the cosine of their vectors. It hears a voice, not a word, and no lie: whoever sounds alike
     passes."""
 
-    name = "verify_speaker"
+    name = "compare_speakers"
     model_class = Data2VecAudioForXVector
     spare_parts = ("objective.",)
 

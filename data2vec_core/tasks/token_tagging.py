@@ -25,7 +25,7 @@ class TokenTagger(ReadingTask[Data2VecTextForTokenClassification]):
     judged by the one that shows more on both its sides.
     """
 
-    name = "tag_text"
+    name = "tag_tokens"
     model_class = Data2VecTextForTokenClassification
 
     def __init__(self, model: Data2VecTextForTokenClassification, tokenizer: TextTokenizer, **settings: Any) -> None:

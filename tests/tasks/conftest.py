@@ -72,8 +72,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             audio.replace(id2label=LABELS["commands"]),
             (sound,),
         ),
-        "verify_speaker": (Data2VecAudioForXVector, audio.replace(num_labels=5), (sound,)),
-        "find_speakers": (
+        "compare_speakers": (Data2VecAudioForXVector, audio.replace(num_labels=5), (sound,)),
+        "speaker_activity": (
             Data2VecAudioForAudioFrameClassification,
             audio.replace(id2label=dict(enumerate(CLASSES))),
             (sound,),
@@ -83,7 +83,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             text.replace(id2label=LABELS["sentiment"]),
             (tokenizer,),
         ),
-        "tag_text": (
+        "tag_tokens": (
             Data2VecTextForTokenClassification,
             text.replace(id2label=LABELS["names"]),
             (tokenizer,),
@@ -110,8 +110,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         random(model_class, config, name).save_pretrained(root / name)
         for processor in processors:
             processor.save_pretrained(root / name)
-    save_threshold(root / "verify_speaker", 0.5)
-    Smoothing(window=3).save(root / "find_speakers")
+    save_threshold(root / "compare_speakers", 0.5)
+    Smoothing(window=3).save(root / "speaker_activity")
     return {name: root / name for name in made}
 
 

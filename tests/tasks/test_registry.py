@@ -14,10 +14,10 @@ from data2vec_core.tasks import TASKS, AudioClassifier, TextClassifier, task_of
 MODALITIES = {
     "transcribe": "audio",
     "classify_audio": "audio",
-    "verify_speaker": "audio",
-    "find_speakers": "audio",
+    "compare_speakers": "audio",
+    "speaker_activity": "audio",
     "classify_text": "text",
-    "tag_text": "text",
+    "tag_tokens": "text",
     "answer_question": "text",
     "choose": "text",
     "fill_mask": "text",

@@ -16,7 +16,7 @@ from tests.tasks.answers import assert_same
 
 @pytest.fixture
 def tagger(checkpoints: dict[str, Path]) -> TokenTagger:
-    return TokenTagger.from_pretrained(checkpoints["tag_text"])
+    return TokenTagger.from_pretrained(checkpoints["tag_tokens"])
 
 
 def places(result: TaggedText) -> list[tuple[int, int, str]]:
@@ -24,7 +24,7 @@ def places(result: TaggedText) -> list[tuple[int, int, str]]:
 
 
 def test_entities_are_the_models_best_tags(tagger: TokenTagger) -> None:
-    text = "A film that is warm and wise"
+    text = "a dull plot with a weak end and more of it"
     windows = tagger.tokenizer.windows(text)
     with torch.no_grad():
         probabilities = tagger.model(**windows.inputs).logits[0].softmax(-1)
@@ -72,7 +72,7 @@ def test_something_else_than_text_is_refused(tagger: TokenTagger) -> None:
 
 
 def test_max_characters_is_an_argument(checkpoints: dict[str, Path]) -> None:
-    strict = TokenTagger.from_pretrained(checkpoints["tag_text"], max_characters=5)
+    strict = TokenTagger.from_pretrained(checkpoints["tag_tokens"], max_characters=5)
     strict("12345")
     with pytest.raises(ValueError, match="at most 5"):
         strict("123456")

@@ -25,7 +25,7 @@ RATE = 16_000
 
 @pytest.fixture
 def verifier(checkpoints: dict[str, Path]) -> SpeakerVerifier:
-    return SpeakerVerifier.from_pretrained(checkpoints["verify_speaker"])
+    return SpeakerVerifier.from_pretrained(checkpoints["compare_speakers"])
 
 
 def test_a_clip_is_like_itself_however_loud(verifier: SpeakerVerifier, noise: Noise) -> None:
@@ -139,7 +139,7 @@ def test_activity_turns_into_json(noise: Noise) -> None:
 
 
 def test_a_checkpoint_finds_turns_within_the_clip(checkpoints: dict[str, Path], noise: Noise) -> None:
-    activity = SpeakerActivity.from_pretrained(checkpoints["find_speakers"])(noise(RATE), sampling_rate=RATE)
+    activity = SpeakerActivity.from_pretrained(checkpoints["speaker_activity"])(noise(RATE), sampling_rate=RATE)
     assert activity.duration == 1
     assert all(0 <= turn.start < turn.end <= 1 for turn in activity.segments)
 
