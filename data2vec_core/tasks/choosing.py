@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from data2vec_core.processing.text_errors import TextTooLongError
 from data2vec_core.tasks.reading import ReadingTask
 from data2vec_core.tasks.results import Choice
 from data2vec_core.text.heads import Data2VecTextForMultipleChoice
@@ -50,7 +51,7 @@ class Chooser(ReadingTask[Data2VecTextForMultipleChoice]):
         ids, is_real = batch["input_ids"], batch["attention_mask"]  # (choices, tokens)
         if ids.shape[1] > self.window:
             longest = int(is_real.sum(dim=1).argmax())
-            raise ValueError(
+            raise TextTooLongError(
                 f"The prompt and option {longest + 1} are too long: {ids.shape[1]} tokens together, and the model "
                 f"reads {self.window} at once."
             )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from data2vec_core.processing.text import TextTokenizer
+from data2vec_core.processing.text_errors import MaskCountError, TextTooLongError
 from data2vec_core.tasks.reading import ReadingTask, whole_number
 from data2vec_core.tasks.results import FilledText, Filling
 from data2vec_core.text.heads import Data2VecTextForMaskedLM
@@ -55,14 +56,16 @@ class MaskFiller(ReadingTask[Data2VecTextForMaskedLM]):
         masks = len(parts) - 1
         if not 1 <= masks <= MOST_MASKS:
             found = "none" if masks == 0 else f"{masks}"
-            raise ValueError(
+            raise MaskCountError(
                 f"The text needs {self.tokenizer.special.mask_token} where a word is missing, 1 to {MOST_MASKS} times; "
                 f"it has {found}."
             )
         # in one row of any length, to say how long it is
         ids = self.tokenizer(text, max_length=10**6)["input_ids"][0]
         if len(ids) > self.window:
-            raise ValueError(f"The text is too long: {len(ids)} tokens, and the model reads {self.window} at once.")
+            raise TextTooLongError(
+                f"The text is too long: {len(ids)} tokens, and the model reads {self.window} at once."
+            )
         candidates = [_Candidate(ids, 0.0)]
         for _ in range(masks):
             candidates = self._step(candidates, top_k)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from data2vec_core.processing.text import TextTokenizer, TokenizedText
+from data2vec_core.processing.text_errors import EmptyTextError, TextTooLongError
 from data2vec_core.tasks.reading import ReadingTask
 from data2vec_core.tasks.results import Answer
 from data2vec_core.text.heads import Data2VecTextForQuestionAnswering
@@ -113,7 +114,7 @@ class QuestionAnswerer(ReadingTask[Data2VecTextForQuestionAnswering]):
 
     def _answer(self, context: str, span: _Span | None) -> Answer:
         if span is None:
-            raise ValueError("The context has no words: there is nothing to find an answer in.")
+            raise EmptyTextError("The context has no words: there is nothing to find an answer in.")
         return Answer(
             answer=context[span.start : span.end],
             start=span.start,
@@ -150,11 +151,11 @@ def question_windows(tokenizer: TextTokenizer, question: str, context: str, wind
     """A question with every part of its passage: `<s> question </s></s> part </s>`. Parts overlap by half.
 
     Raises:
-        ValueError: the question takes more than half of a window.
+        TextTooLongError: (a ValueError) the question takes more than half of a window.
     """
     asked = tokenizer.windows(question, max_length=10**6, add_special_tokens=False).input_ids.shape[1]
     if asked > window // 2:
-        raise ValueError(f"The question is too long: {asked} tokens, and at most {window // 2} are read.")
+        raise TextTooLongError(f"The question is too long: {asked} tokens, and at most {window // 2} are read.")
     room = window - asked - 4  # the special tokens
     return tokenizer.windows(question, context, max_length=window, stride=room // 2, truncation="only_second")
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.text import TextTokenizer
+from data2vec_core.processing.text_errors import EmptyTextError, TextTooLongError
 from data2vec_core.tasks.task import Model, Task
 from data2vec_core.text.model import TextPretrainedModel
 
@@ -68,9 +69,9 @@ class ReadingTask(Task[Model]):
         if not isinstance(text, str):
             raise ValueError(f"{name}: expected a string, got {type(text).__name__}")
         if not text.strip():
-            raise ValueError(f"The {name} is empty: there is nothing to read.")
+            raise EmptyTextError(f"The {name} is empty: there is nothing to read.")
         if self.max_characters is not None and len(text) > self.max_characters:
-            raise ValueError(
+            raise TextTooLongError(
                 f"The {name} is too long: {len(text)} characters, and at most {self.max_characters} are read."
             )
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextTooLongError
 from data2vec_core.tasks import MaskFiller
 
 
@@ -90,6 +91,12 @@ def test_several_masks_are_filled_together(filler: MaskFiller) -> None:
 def test_what_cannot_be_filled_is_refused(filler: MaskFiller, text: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         filler(text, **options)
+
+
+def test_the_refusals_tell_apart_what_is_wrong(filler: MaskFiller) -> None:
+    for kind, text in ((EmptyTextError, " "), (MaskCountError, "a film"), (TextTooLongError, "so " * 300 + "<mask>")):
+        with pytest.raises(kind):
+            filler(text)
 
 
 def test_max_characters_is_an_argument(checkpoints: dict[str, Path]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data2vec_core.processing.text_errors import TextTooLongError
 from data2vec_core.tasks import QuestionAnswerer
 from data2vec_core.tasks.question_answering import best_span, question_windows
 
@@ -98,7 +99,7 @@ def test_something_else_than_text_is_refused(answerer: QuestionAnswerer) -> None
 
 
 def test_a_question_leaves_room_for_the_passage(answerer: QuestionAnswerer) -> None:
-    with pytest.raises(ValueError, match="question is too long: .* tokens"):
+    with pytest.raises(TextTooLongError, match="question is too long: .* tokens"):
         answerer("what is warm and wise " * 20, PASSAGE)
 
 
