@@ -7,8 +7,9 @@ import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -24,12 +25,16 @@ MAX_CHANNELS = 64
 
 Waveform: TypeAlias = NDArray[np.float32]
 AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence[float] | tuple[int, NDArray[Any]]
+_Block: TypeAlias = tuple[int, Waveform]
+"""A rate and some samples at it."""
 
 _BLOCK_SAMPLES = 1 << 20  # decoded at a time, all channels together
 _UNSTATED = 1 << 40  # streams of unknown length state an enormous one
 _FFMPEG_SECONDS = 120
 _FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg,flac,ogg,wav,w64,mp3,aiff,caf,au"
 """Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
+_UNREADABLE = "This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can)."
+_DAMAGED = "The sound is damaged and cannot be read to its end."
 
 
 class AudioError(ValueError):
@@ -84,9 +89,44 @@ def load_audio(
         AudioError: (a ValueError) as one of its kinds.
         ValueError: an array without a sampling rate.
     """
-    if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):
-        samples, rate = _decode(source, max_seconds)  # type: ignore[arg-type]
-    else:
+    with open_audio(source, sampling_rate=sampling_rate, target_rate=target_rate, max_seconds=max_seconds) as recording:
+        return np.concatenate(list(recording))
+
+
+class Recording:
+    """A sound in pieces (samples,) float32, mono at one rate, which can be gone through again and again.
+
+    Memory does not grow with its length. Going through raises an `AudioError` where the sound cannot be used.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[_Block]], target_rate: int) -> None:
+        self._read = read
+        self._target_rate = target_rate
+
+    def __iter__(self) -> Iterator[Waveform]:
+        is_empty = True
+        for piece in _resampled(self._read(), self._target_rate):
+            is_empty = False
+            yield piece
+        if is_empty:
+            raise EmptyAudioError("The sound is empty: it has no samples.")
+
+
+@contextmanager
+def open_audio(
+    source: AudioSource,
+    *,
+    sampling_rate: int | None = None,
+    target_rate: int = MODEL_RATE,
+    max_seconds: float | None = None,
+) -> Iterator[Recording]:
+    """A sound to be read in pieces: together they are what `load_audio` gives, which takes the same and raises the
+    same; what has to be decoded before it is known is told while going through."""
+    with ExitStack() as files:
+        if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):
+            file = _File(_given(source), max_seconds, files)  # type: ignore[arg-type]
+            yield Recording(file.blocks, target_rate)
+            return
         if isinstance(source, tuple) and len(source) == 2 and np.ndim(source[0]) == 0 and np.ndim(source[1]) > 0:
             sampling_rate, array = int(source[0]), np.asarray(source[1])
         else:
@@ -95,16 +135,9 @@ def load_audio(
             raise NotAudioError(f"A sound is a file, its bytes or an array of samples, not {type(source).__name__}.")
         if sampling_rate is None:
             raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
-        rate = sampling_rate
-        _check_rate(rate)
-        _check_seconds(len(array) / rate, max_seconds)
-        samples = mix_down(pcm_to_float(array))
-    if samples.size and not np.isfinite(samples).all():
-        raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
-    samples = resample(samples, rate, target_rate)
-    if samples.size == 0:
-        raise EmptyAudioError("The sound is empty: it has no samples.")
-    return samples
+        _check_rate(sampling_rate)
+        _check_seconds(len(array) / sampling_rate, max_seconds)
+        yield Recording(partial(_array_blocks, array, sampling_rate), target_rate)
 
 
 def audio_seconds(path: str | Path) -> float:
@@ -140,21 +173,15 @@ def stream_audio(
         AudioError: (a ValueError) as one of its kinds; of damage in the middle, when it is reached.
     """
     import soundfile
-    import soxr
 
     with _open_sound(path) as sound:
         rate = sound.samplerate
-        resampler = None if rate == target_rate else soxr.ResampleStream(rate, target_rate, 1, quality="HQ")
         try:
             sound.seek(min(round(start * rate), sound.frames))
-            for block in _mono_blocks(sound, -1 if seconds is None else round(seconds * rate)):
-                if not np.isfinite(block).all():
-                    raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
-                yield block if resampler is None else resampler.resample_chunk(block)
+            blocks = _mono_blocks(sound, -1 if seconds is None else round(seconds * rate))
+            yield from _resampled(((rate, block) for block in blocks), target_rate)
         except soundfile.LibsndfileError:
-            raise NotAudioError("The sound is damaged and cannot be read to its end.") from None
-        if resampler is not None:
-            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            raise NotAudioError(_DAMAGED) from None
 
 
 def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
@@ -214,29 +241,59 @@ def loudest_level(samples: Waveform, rate: int = MODEL_RATE) -> float:
     return 20 * math.log10(loudest) if loudest > 0 else -math.inf
 
 
-def _decode(source: str | Path | bytes | BinaryIO, max_seconds: float | None) -> tuple[Waveform, int]:
-    """Mono samples of a file at its own rate, and that rate."""
+def _given(source: str | Path | bytes | BinaryIO) -> Path | BinaryIO:
+    """What was given as a file, to be opened as often as wanted.
+
+    Raises:
+        AudioError: there is none, or nothing in it.
+    """
     if isinstance(source, (str, Path)):
-        source = Path(source)
-        if not source.is_file():
-            raise NotAudioError(f"There is no file {source.name or str(source)!r}.")
-        if source.stat().st_size == 0:
+        path = Path(source)
+        if not path.is_file():
+            raise NotAudioError(f"There is no file {path.name or str(path)!r}.")
+        if path.stat().st_size == 0:
             raise EmptyAudioError("The file is empty.")
-    else:
-        content = bytes(source) if isinstance(source, (bytes, bytearray)) else source.read()
-        if not content:
-            raise EmptyAudioError("The file is empty.")
-        source = io.BytesIO(content)
+        return path
+    content = bytes(source) if isinstance(source, (bytes, bytearray)) else source.read()
+    if not content:
+        raise EmptyAudioError("The file is empty.")
+    return io.BytesIO(content)
 
-    import soundfile  # loaded only where a file is read
 
-    try:
-        return _read_blocks(source, max_seconds)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
-        if shutil.which("ffmpeg") is None:
-            raise NotAudioError("This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can).") from None
-    with _by_ffmpeg(source, max_seconds) as converted:
-        return _read_blocks(converted, max_seconds)
+class _File:
+    """A sound file in blocks: read by soundfile as far as it gets, and by ffmpeg from there on."""
+
+    def __init__(self, source: Path | BinaryIO, max_seconds: float | None, files: ExitStack) -> None:
+        """
+        Args:
+            files: takes the file that ffmpeg makes, if it has to.
+        """
+        self._source = source
+        self._max_seconds = max_seconds
+        self._files = files
+        self._converted: Path | None = None
+
+    def blocks(self) -> Iterator[_Block]:
+        import soundfile  # loaded only where a file is read
+
+        given = 0  # samples so far
+        try:
+            for rate, block in _file_blocks(self._source, self._max_seconds):
+                given += len(block)
+                yield rate, block
+            return
+        except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
+            if shutil.which("ffmpeg") is None:
+                raise NotAudioError(_DAMAGED if given else _UNREADABLE) from None
+        if self._converted is None:
+            self._converted = self._files.enter_context(_by_ffmpeg(self._source, self._max_seconds))
+        try:
+            for rate, block in _file_blocks(self._converted, self._max_seconds):
+                if len(block) > given:
+                    yield rate, block[given:]
+                given = max(0, given - len(block))
+        except soundfile.LibsndfileError:
+            raise NotAudioError(_UNREADABLE) from None
 
 
 @contextmanager
@@ -252,28 +309,35 @@ def _open_sound(path: str | Path) -> Iterator[Any]:
     try:
         sound = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
-        raise NotAudioError("This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can).") from None
+        raise NotAudioError(_UNREADABLE) from None
     with sound:
         _check_rate(sound.samplerate)
         yield sound
 
 
-def _read_blocks(file: Path | BinaryIO, max_seconds: float | None) -> tuple[Waveform, int]:
+def _file_blocks(file: Path | BinaryIO, max_seconds: float | None) -> Iterator[_Block]:
     """Decode with soundfile, block by block: neither the header's length nor the channel count decides on memory."""
     import soundfile
 
+    if not isinstance(file, Path):
+        file.seek(0)
     with soundfile.SoundFile(file) as sound:
         rate = sound.samplerate
         _check_rate(rate)
         if sound.frames < _UNSTATED:
             _check_seconds(sound.frames / rate, max_seconds)
-        blocks: list[Waveform] = []
         decoded = 0
         for block in _mono_blocks(sound):
             decoded += len(block)
             _check_seconds(decoded / rate, max_seconds)
-            blocks.append(block)
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate
+            yield rate, block
+
+
+def _array_blocks(array: NDArray[Any], rate: int) -> Iterator[_Block]:
+    """(samples,) or (samples, channels) of PCM or floats, block by block."""
+    size = max(1, _BLOCK_SAMPLES // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), size):
+        yield rate, mix_down(pcm_to_float(array[start : start + size]))
 
 
 def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
@@ -285,6 +349,24 @@ def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
     while len(block := sound.read(size if frames < 0 else min(size, frames), dtype="float32", always_2d=True)):
         frames -= len(block) if frames > 0 else 0
         yield block.mean(axis=1, dtype=np.float32)
+
+
+def _resampled(blocks: Iterator[_Block], target_rate: int) -> Iterator[Waveform]:
+    """Blocks of a sound at one rate, all finite, as pieces at another: the same samples as when resampled whole."""
+    resampler = None
+    for rate, block in blocks:
+        if not np.isfinite(block).all():
+            raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
+        if rate != target_rate and resampler is None:
+            import soxr  # loaded only where a sound needs it
+
+            resampler = soxr.ResampleStream(rate, target_rate, 1, quality="HQ")
+        if resampler is not None:
+            block = resampler.resample_chunk(block)
+        if block.size:
+            yield block
+    if resampler is not None and (rest := resampler.resample_chunk(np.zeros(0, np.float32), last=True)).size:
+        yield rest
 
 
 @contextmanager
@@ -300,7 +382,7 @@ def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[P
         limit = [] if max_seconds is None else ["-t", str(max_seconds + 1)]
         command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file"]
         command += ["-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{source.resolve()}", "-map", "0:a:0", *limit]
-        command += ["-c:a", "pcm_f32le", "-f", "wav", str(converted)]
+        command += ["-c:a", "pcm_f32le", "-rf64", "auto", "-f", "wav", str(converted)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_FFMPEG_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):

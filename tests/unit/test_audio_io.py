@@ -22,7 +22,9 @@ from data2vec_core.processing.audio_io import (
     load_audio,
     loudest_level,
     mix_down,
+    open_audio,
     pcm_to_float,
+    resample,
     stream_audio,
 )
 
@@ -244,6 +246,70 @@ class TestLoudness:
     def test_clips_shorter_than_a_window(self) -> None:
         assert loudest_level(np.zeros(0, np.float32)) == -math.inf
         assert loudest_level(np.array([0.5], np.float32)) == -math.inf
+
+
+class TestRecordings:
+    """A sound opened to be gone through in pieces."""
+
+    @pytest.fixture(autouse=True)
+    def _small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("data2vec_core.processing.audio_io._BLOCK_SAMPLES", 10_000)
+
+    @pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+    @pytest.mark.parametrize("is_file", [False, True])
+    def test_the_pieces_are_the_whole_as_often_as_wanted(self, rate: int, is_file: bool) -> None:
+        stereo = np.stack([tone(3, rate), 0.5 * tone(3, rate, 700)], axis=1)
+        source = encoded(stereo, rate, "FLAC") if is_file else (rate, np.rint(32_767 * stereo).astype(np.int16))
+        whole = load_audio(source)
+        with open_audio(source) as recording:
+            for _ in range(2):
+                pieces = list(recording)
+                assert len(pieces) > 5
+                assert max(map(len, pieces)) < 25_000
+                assert np.array_equal(np.concatenate(pieces), whole)
+
+    def test_resampling_in_pieces_is_resampling_the_whole(self) -> None:
+        noise = np.random.default_rng(0).normal(0, 0.1, 100_000).astype(np.float32)
+        assert np.array_equal(load_audio(noise, sampling_rate=44_100), resample(noise, 44_100))
+
+    def test_going_through_a_part_only_leaves_nothing_open(self, tmp_path: Path) -> None:
+        path = tmp_path / "clip.wav"
+        path.write_bytes(encoded(tone(3)))
+        with open_audio(path) as recording:
+            pieces = iter(recording)
+            next(pieces)
+            pieces.close()  # type: ignore[attr-defined]
+        open_files = [link.resolve() for link in Path("/proc/self/fd").glob("*")] if Path("/proc").is_dir() else []
+        assert path.resolve() not in open_files
+
+    @needs_ffmpeg
+    def test_what_was_converted_is_deleted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+        (tmp_path / "temporary").mkdir()
+        subprocess.run(["ffmpeg", "-v", "error", "-i", "-", tmp_path / "a.m4a"], input=encoded(tone(3)), check=True)
+        with open_audio(tmp_path / "a.m4a") as recording:
+            lengths = [sum(map(len, recording)) for _ in range(2)]
+            assert lengths[0] == lengths[1] == pytest.approx(48_000, rel=0.1)
+            assert len(list((tmp_path / "temporary").iterdir())) == 1, "it is converted once"
+        assert not list((tmp_path / "temporary").iterdir())
+
+    @needs_ffmpeg
+    def test_behind_damage_it_goes_on_where_it_was(self) -> None:
+        noise = np.random.default_rng(0).normal(0, 0.1, 300_000).astype(np.float32)
+        content = bytearray(encoded(noise, kind="FLAC"))
+        content[len(content) // 2 : len(content) // 2 + 20_000] = bytes(20_000)
+        decoded = load_audio(bytes(content))
+        before = 140_000
+        assert np.abs(decoded[:before] - noise[:before]).max() < 1e-4
+        assert len(decoded) > before
+
+    def test_errors_come_when_it_is_opened_or_gone_through(self, tmp_path: Path) -> None:
+        with pytest.raises(NotAudioError, match="no file"), open_audio(tmp_path / "none.wav"):
+            pass
+        with open_audio((16_000, np.zeros((4, 0), np.float32))) as nothing, pytest.raises(EmptyAudioError):
+            list(nothing)
+        with open_audio(encoded(tone(2)), max_seconds=1) as long, pytest.raises(AudioTooLongError):
+            list(long)
 
 
 class TestFilesInPieces:
