@@ -1,5 +1,5 @@
 """The most probable texts of a CTC model's scores: prefix beam search (Graves 2012, section 7.5.3; Hannun et al., arXiv
-1408.2873), and where in time a text was said.
+1408.2873).
 
 The best character of every frame gives one alignment; the probability of a text is the sum over all that collapse to
 it. The search sums them for every beginning of a text it keeps, apart for those that end in a blank, after which the
@@ -11,16 +11,15 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from os.path import commonprefix
 
-import numpy as np
-from numpy.typing import NDArray
-
+from data2vec_core.processing.ctc_alignment import Scores, check_scores
 from data2vec_core.processing.lexicon import Spelling
 
-Scores = NDArray[np.floating[Any]]
 _NEVER = -math.inf
+_SETTLING_FRAMES = 50
+"""Frames after which the search looks for what has been settled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,36 +73,75 @@ class _Prefix:
         return 0.0 if self.spelling is None or self.spelling.weight is None else self.spelling.weight
 
 
-def prefix_beam_search(
-    log_probabilities: Scores, *, blank: int, width: int = 32, words: Words | None = None
-) -> list[Hypothesis]:
-    """The best texts, best first, at most `width` of them.
+class PrefixBeam:
+    """The search, frame after frame, for sound that is long or has not ended yet."""
 
-    Args:
-        log_probabilities: (frames, vocab) of one clip; minus infinity for a character that may not occur.
-        blank: id of the blank.
-        width: beginnings that are kept from frame to frame. The search is exact when it is large enough for all.
-        words: what the text has to consist of; any characters when None.
+    def __init__(self, *, blank: int, width: int = 32, words: Words | None = None, reach: int | None = None) -> None:
+        """
+        Args:
+            blank: id of the blank.
+            width: beginnings that are kept from frame to frame. The search is exact when it is large enough for all.
+            words: what the text has to consist of; any characters when None.
+            reach: characters at the end of the best text that stay open. What lies before them is settled as that text
+                has it: else the closest choices of a whole recording would fill the beam and leave no place for new
+                ones. None: nothing is settled unless it has to be.
 
-    Raises:
-        ValueError: scores of another shape, or no place in the beam.
-    """
-    _check(log_probabilities, blank)
-    if width < 1:
-        raise ValueError(f"width={width}: a beam needs at least 1 place")
-    start = _Prefix((), None if words is None else words.spellings, 0.0, in_blank=0.0)
-    beam = [start]
-    every = [index for index in range(log_probabilities.shape[1]) if index != blank]
-    for frame in log_probabilities.tolist():
+        Raises:
+            ValueError: no place in the beam, or nothing is to stay open.
+        """
+        if width < 1:
+            raise ValueError(f"width={width}: a beam needs at least 1 place")
+        if reach is not None and reach < 1:
+            raise ValueError(f"reach={reach}: at least 1 character has to stay open")
+        self._blank = blank
+        self._width = width
+        self._words = words
+        self._reach = reach
+        self._beam = [_Prefix((), None if words is None else words.spellings, 0.0, in_blank=0.0)]
+        self.settled: list[int] = []
+        """Ids that all texts still in the search begin with."""
+
+    def advance(self, log_probabilities: Scores) -> None:
+        """Go on through the next frames, (frames, vocab); minus infinity for a character that may not occur.
+
+        Raises:
+            ValueError: scores of another shape.
+        """
+        check_scores(log_probabilities, self._blank)
+        characters = [index for index in range(log_probabilities.shape[1]) if index != self._blank]
+        for start in range(0, len(log_probabilities), _SETTLING_FRAMES):
+            for frame in log_probabilities[start : start + _SETTLING_FRAMES].tolist():
+                self._beam = _best(self._next(frame, characters), self._width)
+            self._settle()
+
+    def hypotheses(self) -> list[Hypothesis]:
+        """The best texts if the sound ends here, best first: what they have behind the settled ids."""
+        whole = [
+            Hypothesis(
+                ids=prefix.ids, log_probability=prefix.mass, score=prefix.mass + prefix.weight + prefix.last_weight
+            )
+            for prefix in self._beam
+            if prefix.is_whole
+        ]
+        return sorted(whole, key=lambda hypothesis: -hypothesis.score)
+
+    def fork(self) -> PrefixBeam:
+        """A search that goes on from here by itself, with nothing settled yet."""
+        other = PrefixBeam(blank=self._blank, width=self._width, words=self._words, reach=self._reach)
+        other._beam = self._beam
+        return other
+
+    def _next(self, frame: list[float], characters: Sequence[int]) -> list[_Prefix]:
+        """Every beginning that the kept ones become with one more frame of log probabilities."""
         found: dict[tuple[int, ...], _Prefix] = {}
-        for prefix in beam:
+        for prefix in self._beam:
             mass = prefix.mass
             same = found.setdefault(prefix.ids, _Prefix(prefix.ids, prefix.spelling, prefix.weight))
-            same.in_blank = _add(same.in_blank, mass + frame[blank])
-            last = prefix.ids[-1] if prefix.ids else blank
-            if last != blank:
+            same.in_blank = _add(same.in_blank, mass + frame[self._blank])
+            last = prefix.ids[-1] if prefix.ids else self._blank
+            if last != self._blank:
                 same.in_token = _add(same.in_token, prefix.in_token + frame[last])
-            for index, spelling, weight in _continuations(prefix, words, every):
+            for index, spelling, weight in _continuations(prefix, self._words, characters):
                 gain = (prefix.in_blank if index == last else mass) + frame[index]
                 if gain == _NEVER:
                     continue
@@ -112,13 +150,32 @@ def prefix_beam_search(
                 if longer is None:
                     longer = found[ids] = _Prefix(ids, spelling, weight)
                 longer.in_token = _add(longer.in_token, gain)
-        beam = _best(list(found.values()), width)
-    whole = [
-        Hypothesis(ids=prefix.ids, log_probability=prefix.mass, score=prefix.mass + prefix.weight + prefix.last_weight)
-        for prefix in beam
-        if prefix.is_whole
-    ]
-    return sorted(whole, key=lambda hypothesis: -hypothesis.score)
+        return list(found.values())
+
+    def _settle(self) -> None:
+        """Take off what all beginnings share, but for its last character: the next may be the same."""
+        if self._reach is not None:
+            old = max(self._beam, key=_rank).ids[: -self._reach]
+            agreeing = [prefix for prefix in self._beam if prefix.ids[: len(old)] == old]
+            if any(prefix.is_whole for prefix in agreeing):
+                self._beam = agreeing
+        shared = commonprefix([prefix.ids for prefix in self._beam])[:-1]
+        if shared:
+            self.settled += shared
+            self._beam = [replace(prefix, ids=prefix.ids[len(shared) :]) for prefix in self._beam]
+
+
+def prefix_beam_search(
+    log_probabilities: Scores, *, blank: int, width: int = 32, words: Words | None = None
+) -> list[Hypothesis]:
+    """The best texts of one clip's (frames, vocab), best first, at most `width` of them; see `PrefixBeam`.
+
+    Raises:
+        ValueError: scores of another shape, or no place in the beam.
+    """
+    beam = PrefixBeam(blank=blank, width=width, words=words)
+    beam.advance(log_probabilities)
+    return [replace(found, ids=(*beam.settled, *found.ids)) for found in beam.hypotheses()]
 
 
 def _continuations(
@@ -137,63 +194,14 @@ def _continuations(
 
 def _best(prefixes: list[_Prefix], width: int) -> list[_Prefix]:
     """Those that stay. One place is kept for a prefix that a text may end with: else none might be left at the end."""
-
-    def rank(prefix: _Prefix) -> float:
-        return prefix.mass + prefix.weight
-
-    best = heapq.nlargest(width, prefixes, key=rank)
+    best = heapq.nlargest(width, prefixes, key=_rank)
     if not any(prefix.is_whole for prefix in best):
-        best[-1] = max((prefix for prefix in prefixes if prefix.is_whole), key=rank)
+        best[-1] = max((prefix for prefix in prefixes if prefix.is_whole), key=_rank)
     return best
 
 
-def best_alignment(log_probabilities: Scores, ids: Sequence[int], *, blank: int) -> list[int]:
-    """The most probable id of every frame (blank or character) among the alignments that collapse to a text.
-
-    Args:
-        log_probabilities: (frames, vocab) of one clip.
-        ids: of the text's characters.
-        blank: id of the blank.
-
-    Returns:
-        (frames,) ids.
-
-    Raises:
-        ValueError: scores of another shape, or too few frames for the text.
-    """
-    _check(log_probabilities, blank)
-    states = np.full(2 * len(ids) + 1, blank)
-    states[1::2] = ids
-    # a character may follow another at once, unless it is the same
-    may_skip = np.zeros(len(states), dtype=bool)
-    may_skip[3::2] = states[3::2] != states[1:-2:2]
-    scores = np.full(len(states), _NEVER)
-    scores[0] = 0.0  # before the first frame: it may be left for the first character, or stay
-    came_from = np.zeros((len(log_probabilities), len(states)), dtype=np.int8)
-    for step, frame in zip(came_from, log_probabilities, strict=True):
-        ways = np.full((3, len(states)), _NEVER)  # from the same state, the one before, the one before that
-        ways[0] = scores
-        ways[1, 1:] = scores[:-1]
-        ways[2, 2:] = np.where(may_skip[2:], scores[:-2], _NEVER)
-        step[:] = ways.argmax(axis=0)
-        scores = ways.max(axis=0) + frame[states]
-    state = len(states) - 1
-    if state and scores[state - 1] > scores[state]:
-        state -= 1
-    if scores[state] == _NEVER:
-        raise ValueError(f"ids: {len(ids)} characters do not fit into {len(log_probabilities)} frames")
-    path = []
-    for step in came_from[::-1]:
-        path.append(int(states[state]))
-        state -= int(step[state])
-    return path[::-1]
-
-
-def _check(log_probabilities: Scores, blank: int) -> None:
-    if log_probabilities.ndim != 2 or not 0 <= blank < log_probabilities.shape[1]:
-        raise ValueError(
-            f"log_probabilities: expected (frames, vocab) with the blank {blank} in it, got {log_probabilities.shape}"
-        )
+def _rank(prefix: _Prefix) -> float:
+    return prefix.mass + prefix.weight
 
 
 def _add(a: float, b: float) -> float:

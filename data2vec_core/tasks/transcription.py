@@ -12,7 +12,8 @@ from data2vec_core.audio.heads import Data2VecAudioForCTC
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, SilentAudioError, loudest_level
 from data2vec_core.processing.ctc import CTCDecoding, CTCTokenizer
-from data2vec_core.processing.ctc_beam import Words, best_alignment, prefix_beam_search
+from data2vec_core.processing.ctc_alignment import best_alignment
+from data2vec_core.processing.ctc_beam import Words, prefix_beam_search
 from data2vec_core.processing.lexicon import Lexicon
 from data2vec_core.tasks.listening import ListeningTask
 from data2vec_core.tasks.results import Transcript, Word

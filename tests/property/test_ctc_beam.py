@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data2vec_core.processing.ctc import CTCTokenizer
-from data2vec_core.processing.ctc_beam import Words, best_alignment, prefix_beam_search
+from data2vec_core.processing.ctc_beam import PrefixBeam, Words, prefix_beam_search
 from data2vec_core.processing.lexicon import Lexicon
 
 LETTERS = CTCTokenizer({"<pad>": 0, "|": 1, "A": 2, "B": 3})
@@ -126,17 +126,50 @@ def test_the_probability_is_that_of_the_ctc_loss(count: int, seed: int, ids: lis
             assert math.isclose(mass, -loss, abs_tol=1e-6)
 
 
-@given(frames, seeds, st.lists(st.integers(1, 3), max_size=4))
-@settings(max_examples=80)
-def test_the_alignment_is_the_best_of_all(count: int, seed: int, ids: list[int]) -> None:
+@given(st.integers(1, 140), seeds, st.integers(1, 6), st.booleans(), st.lists(st.integers(1, 139), max_size=4))
+@settings(max_examples=60)
+def test_going_on_in_pieces_changes_nothing(
+    count: int, seed: int, width: int, has_words: bool, cuts: list[int]
+) -> None:
     scores = scores_of(count, seed)
-    paths = [path for path in itertools.product(range(VOCAB), repeat=count) if collapse(path) == tuple(ids)]
-    if not paths:
-        return
+    tree = Lexicon({"AB": 2, "B": 1}, unigram_weight=0.5, word_bonus=0.2).tree(LETTERS)
+    allowed = Words(spellings=tree, boundary=BOUNDARY) if has_words else None
+    beam = PrefixBeam(blank=BLANK, width=width, words=allowed)
+    settled: list[int] = []
+    for piece in np.split(scores, sorted({cut for cut in cuts if cut < count})):
+        beam.advance(piece)
+        assert beam.settled[: len(settled)] == settled, "what is settled stays"
+        settled = beam.settled.copy()
+        fork = beam.fork()
+        fork.advance(scores[:1])
+        assert beam.settled == settled
+    found = [((*beam.settled, *hypothesis.ids), hypothesis.score) for hypothesis in beam.hypotheses()]
+    whole = prefix_beam_search(scores, blank=BLANK, width=width, words=allowed)
+    assert [ids for ids, _ in found] == [hypothesis.ids for hypothesis in whole]
+    assert np.allclose([score for _, score in found], [hypothesis.score for hypothesis in whole])
 
-    def mass(path: tuple[int, ...] | list[int]) -> float:
-        return float(scores[range(count), list(path)].sum())
 
-    found = best_alignment(scores, ids, blank=BLANK)
-    assert collapse(found) == tuple(ids)
-    assert math.isclose(mass(found), max(map(mass, paths)), abs_tol=1e-9)
+@given(st.integers(1, 200), seeds, st.integers(1, 8), st.integers(1, 12), st.booleans())
+@settings(max_examples=30)
+def test_with_a_reach_little_stays_open(count: int, seed: int, width: int, reach: int, has_words: bool) -> None:
+    scores = scores_of(count, seed)
+    tree = Lexicon({"AB": 2, "B": 1}, unigram_weight=0.5, word_bonus=0.2).tree(LETTERS)
+    allowed = Words(spellings=tree, boundary=BOUNDARY) if has_words else None
+    beam = PrefixBeam(blank=BLANK, width=width, words=allowed, reach=reach)
+    beam.advance(scores)
+    found = beam.hypotheses()
+    assert found
+    text = (*beam.settled, *found[0].ids)
+    assert not has_words or set(spelled(text)) <= {"AB", "B"}
+    masses = {h.ids: h.log_probability for h in prefix_beam_search(scores, blank=BLANK, width=200, words=allowed)}
+    assert found[0].log_probability <= masses.get(text, 0.0) + 1e-9
+    if not has_words:  # at most the reach, and what 50 frames may write, between two looks
+        assert all(len(hypothesis.ids) <= reach + 2 * 50 for hypothesis in found)
+
+
+def test_a_reach_that_is_long_enough_changes_nothing() -> None:
+    scores = scores_of(400, seed=3)
+    beam = PrefixBeam(blank=BLANK, width=8, reach=400)
+    beam.advance(scores)
+    [best, *_] = prefix_beam_search(scores, blank=BLANK, width=8)
+    assert (*beam.settled, *beam.hypotheses()[0].ids) == best.ids

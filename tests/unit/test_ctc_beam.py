@@ -9,7 +9,7 @@ import pytest
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.processing.ctc import CTCTokenizer
-from data2vec_core.processing.ctc_beam import Words, best_alignment, prefix_beam_search
+from data2vec_core.processing.ctc_beam import PrefixBeam, Words, prefix_beam_search
 from data2vec_core.processing.lexicon import LEXICON_FILE, Lexicon
 
 LETTERS = CTCTokenizer({"<pad>": 0, "|": 1, "A": 2, "B": 3})
@@ -54,19 +54,18 @@ def test_no_frames_have_no_characters() -> None:
     nothing = np.zeros((0, 4))
     [only] = prefix_beam_search(nothing, blank=0)
     assert (only.ids, only.log_probability) == ((), 0.0)
-    assert best_alignment(nothing, (), blank=0) == []
 
 
 def test_what_does_not_fit_is_named() -> None:
     scores = np.log(np.full((2, 4), 0.25))
     with pytest.raises(ValueError, match="width=0"):
         prefix_beam_search(scores, blank=0, width=0)
+    with pytest.raises(ValueError, match="reach=0"):
+        PrefixBeam(blank=0, reach=0)
     with pytest.raises(ValueError, match="blank 4"):
         prefix_beam_search(scores, blank=4)
     with pytest.raises(ValueError, match=r"got \(2,\)"):
-        best_alignment(scores[:, 0], (2,), blank=0)
-    with pytest.raises(ValueError, match="2 characters do not fit into 2 frames"):
-        best_alignment(scores, (2, 2), blank=0)
+        prefix_beam_search(scores[:, 0], blank=0)
 
 
 class TestLexicon:
