@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 def word_errors(heard: str, said: str) -> tuple[int, int]:
@@ -33,31 +31,6 @@ def _edits(ours: Sequence[str], theirs: Sequence[str]) -> int:
         for j, other in enumerate(theirs, 1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (item != other))
     return row[-1]
-
-
-class IntersectionOverUnion:
-    """Overlap of predicted and true areas by class, summed over pictures (Jaccard index)."""
-
-    def __init__(self, classes: int) -> None:
-        self._confusion = np.zeros((classes, classes), dtype=np.int64)  # (true, predicted)
-
-    def add(self, predicted: NDArray[Any], true: NDArray[Any], *, is_counted: NDArray[np.bool_] | None = None) -> None:
-        """Count one picture: (height, width) class ids; `is_counted` leaves pixels out."""
-        if is_counted is not None:
-            predicted, true = predicted[is_counted], true[is_counted]
-        classes = len(self._confusion)
-        pairs = true.astype(np.int64).ravel() * classes + predicted.astype(np.int64).ravel()
-        self._confusion += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-    def by_class(self) -> NDArray[np.float64]:
-        """(classes,) shares from 0 to 1; not a number for a class that never occurs on either side."""
-        shared = np.diag(self._confusion).astype(np.float64)
-        union = self._confusion.sum(axis=0) + self._confusion.sum(axis=1) - shared
-        return np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
-
-    def mean(self) -> float:
-        """Mean over the classes that occur."""
-        return float(np.nanmean(self.by_class()))
 
 
 def mean_class_accuracy(predicted: Sequence[str], true: Sequence[str]) -> float:

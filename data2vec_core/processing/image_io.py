@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from data2vec_core.labels import IGNORED_PIXEL
 
 ImageSource: TypeAlias = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any]
 
@@ -69,11 +72,24 @@ def image_size(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tup
         return image.height, image.width
 
 
-def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.int64]:
-    """(height, width) class ids of a label map: palette indices or grey values as they are, never their colours.
+def load_map(
+    source: ImageSource,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    colours: Mapping[tuple[int, int, int], int] | None = None,
+) -> NDArray[np.int64]:
+    """(height, width) class ids of a label map.
+
+    One number a pixel is the id as it is: the index of a palette, whatever its colour, or a grey value, not scaled. A
+    map in colours needs to be told what they stand for. The orientation that a camera noted is applied, as to photos.
+
+    Args:
+        source: as of `load_image`; of arrays, integers or booleans, or (height, width, 3) uint8 with `colours`.
+        max_pixels: larger maps are refused, by their header, before they are decoded.
+        colours: class ids by (red, green, blue), 0 to 255. A pixel that is not opaque counts as `IGNORED_PIXEL`.
 
     Raises:
-        ImageError: not a picture, too large, or one with several channels.
+        ImageError: not a picture, too large, in colours that nobody named, or with one that stands for no class.
     """
     if isinstance(source, np.ndarray):
         array = source
@@ -81,12 +97,37 @@ def load_map(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ND
     else:
         image = _open(source, max_pixels)
         try:
+            image = ImageOps.exif_transpose(image)
+            if len(image.getbands()) > 1 and colours is not None:
+                image = image.convert("RGBA" if image.has_transparency_data else "RGB")
             array = np.asarray(image)
         except _DAMAGE as error:
             raise NotImageError("The label map is damaged and cannot be read.") from error
+    if colours is not None and array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        return _ids_of_colours(array, colours)
     if array.ndim != 2 or array.dtype.kind not in "iub":
-        raise NotImageError(f"A label map holds one whole number a pixel, got shape {array.shape} of {array.dtype}.")
+        raise NotImageError(
+            f"A label map holds one whole number a pixel, got shape {array.shape} of {array.dtype}. Save it with a "
+            "palette or in grey, the class ids as values."
+        )
     return array.astype(np.int64)
+
+
+def _ids_of_colours(pixels: NDArray[np.uint8], colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.int64]:
+    """(height, width, 3 or 4) to (height, width)."""
+    packed = pixels[..., 0].astype(np.int32) << 16 | pixels[..., 1].astype(np.int32) << 8 | pixels[..., 2]
+    ids = np.full(packed.shape, -1, dtype=np.int64)
+    for (red, green, blue), class_id in colours.items():
+        ids[packed == (red << 16 | green << 8 | blue)] = class_id
+    if pixels.shape[2] == 4:
+        ids[pixels[..., 3] < 255] = IGNORED_PIXEL
+    if (is_unknown := ids < 0).any():
+        found, counts = np.unique(packed[is_unknown], return_counts=True)
+        raise NotImageError(
+            f"The label map has {len(found)} colours that stand for no class, #{found[counts.argmax()]:06x} in "
+            f"{counts.max()} of its pixels. JPEG and scaling blend colours: use PNG at the picture's own size."
+        )
+    return ids
 
 
 def _open(source: ImageSource, max_pixels: int) -> Image.Image:

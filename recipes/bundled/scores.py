@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.segmentation_scores import PixelConfusion
 from data2vec_core.checkpoints.card import Metric
-from data2vec_core.labels import IGNORED_PIXEL
 from data2vec_core.tasks.image_segmentation import ImageSegmenter
 from recipes.finetuning.segmentation import Scene
-from recipes.metrics import IntersectionOverUnion, mean_class_accuracy
+from recipes.metrics import mean_class_accuracy
 from recipes.packs import Split
 
 
@@ -26,11 +26,11 @@ def overlaps(model: str | Path, scenes: Sequence[Scene], split: Split) -> list[M
     """Intersection over union, its mean and by class, at each picture's own size; ignored pixels do not count."""
     segment = ImageSegmenter.from_pretrained(model)
     labels = segment.model.config.labels
-    overlap = IntersectionOverUnion(len(labels))
+    confusion = PixelConfusion(len(labels))
     for scene in scenes:
-        overlap.add(segment(scene.content).mask, scene.target, is_counted=scene.target != IGNORED_PIXEL)
-    shares = zip(labels, overlap.by_class(), strict=True)
+        confusion.add(segment(scene.content).mask, scene.target)
+    shares = zip(labels, confusion.iou(), strict=True)
     return [
-        Metric("mean IoU", overlap.mean(), split),
+        Metric("mean IoU", confusion.mean_iou(), split),
         *(Metric(f"IoU of {label}", float(share), split) for label, share in shares),
     ]

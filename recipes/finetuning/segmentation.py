@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from analysis.segmentation_scores import PixelConfusion
 from data2vec_core import Data2VecVisionForSemanticSegmentation
 from data2vec_core.labels import IGNORED_PIXEL
 from data2vec_core.pretraining.seeds import mixed_seed
@@ -20,7 +21,6 @@ from recipes.finetuning.examples import Example
 from recipes.finetuning.learning import FineTuning
 from recipes.finetuning.plan import FinePlan
 from recipes.finetuning.start import Start
-from recipes.metrics import IntersectionOverUnion
 from recipes.sight import Size, as_pair, as_tensor, jitter, normalise, random_views, take_views
 
 LabelMap = NDArray[np.uint8]
@@ -97,12 +97,12 @@ class Segmentation(FineTuning[Data2VecVisionForSemanticSegmentation]):
 
     def score(self, model: Data2VecVisionForSemanticSegmentation) -> float:
         """Mean intersection over union of the classes, at each picture's own size, as the task sees it."""
-        overlap = IntersectionOverUnion(len(self.labels))
+        confusion = PixelConfusion(len(self.labels))
         for example in self.valid:
             logits = model(self.process(example.content)["pixel_values"]).logits
             [best] = semantic_maps(logits, [example.target.shape])
-            overlap.add(best.numpy(), example.target, is_counted=example.target != IGNORED_PIXEL)
-        return overlap.mean()
+            confusion.add(best.numpy(), example.target)
+        return confusion.mean_iou()
 
 
 def rarity_weights(maps: Sequence[LabelMap], classes: int, *, offset: float = 1.02) -> Tensor:

@@ -206,3 +206,44 @@ class TestMaps:
     def test_too_large(self) -> None:
         with pytest.raises(ImageTooLargeError):
             load_map(np.zeros((11, 10), np.uint8), max_pixels=100)
+
+    def test_grey_values_are_the_classes(self) -> None:
+        for ids in (np.array([[0, 3, 255]], np.uint8), np.array([[0, 3, 60_000]], np.uint16)):
+            assert load_map(encoded(Image.fromarray(ids))).tolist() == ids.tolist()
+        assert load_map(encoded(Image.fromarray(np.array([[True, False]])))).tolist() == [[1, 0]]
+
+    def test_it_is_turned_as_its_photo_is(self) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        stored = Image.fromarray(np.array([[1, 2, 3]], np.uint8))
+        assert load_map(encoded(stored, exif=exif)).tolist() == [[1], [2], [3]]
+
+
+class TestMapsInColours:
+    COLOURS = {(0, 0, 0): 0, (230, 159, 0): 1, (86, 180, 233): 2}
+    IDS = np.array([[0, 1], [2, 1], [0, 0]])
+
+    def painted(self) -> np.ndarray:
+        return np.array(list(self.COLOURS), np.uint8)[self.IDS]
+
+    def test_known_colours_are_classes(self) -> None:
+        image = Image.fromarray(self.painted())
+        for source in (self.painted(), image, encoded(image), encoded(image.convert("RGBA"))):
+            ids = load_map(source, colours=self.COLOURS)
+            assert ids.tolist() == self.IDS.tolist()
+            assert ids.dtype == np.int64
+
+    def test_what_is_not_opaque_is_ignored(self) -> None:
+        image = Image.fromarray(self.painted()).convert("RGBA")
+        image.putpixel((1, 0), (9, 9, 9, 0))
+        assert load_map(encoded(image), colours=self.COLOURS)[0].tolist() == [0, 255]
+
+    def test_ids_stay_ids(self) -> None:
+        ids = Image.fromarray(self.IDS.astype(np.uint8))
+        assert load_map(encoded(ids), colours=self.COLOURS).tolist() == self.IDS.tolist()
+
+    def test_a_colour_that_nobody_named(self) -> None:
+        painted = self.painted()
+        painted[0] = (1, 2, 3)
+        with pytest.raises(NotImageError, match="1 colours that stand for no class, #010203 in 2 of its pixels"):
+            load_map(painted, colours=self.COLOURS)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from data2vec_core.checkpoints.card import Card, Metric
 from recipes.evaluate import disagreements
 from recipes.metrics import (
-    IntersectionOverUnion,
     character_errors,
     error_rate,
     mean_class_accuracy,
@@ -43,23 +41,6 @@ def test_character_errors(heard: str, said: str, errors: int) -> None:
 
 def test_the_error_rate_is_over_all_texts_together() -> None:
     assert error_rate(word_errors, ["A", "B C D"], ["A B", "B X D Y"]) == pytest.approx(3 / 6)
-
-
-def test_intersection_over_union() -> None:
-    overlap = IntersectionOverUnion(3)
-    true = np.array([[0, 0, 1], [1, 3, 3]])  # 3 is a border that does not count
-    predicted = np.array([[0, 1, 1], [1, 0, 2]])
-    overlap.add(predicted, true, is_counted=true != 3)
-    assert overlap.by_class()[:2].tolist() == [1 / 2, 2 / 3]
-    assert np.isnan(overlap.by_class()[2])  # occurs on neither side where pixels count
-    assert overlap.mean() == pytest.approx((1 / 2 + 2 / 3) / 2)
-
-
-def test_intersection_over_union_sums_over_pictures() -> None:
-    overlap = IntersectionOverUnion(2)
-    overlap.add(np.array([0, 0]), np.array([0, 1]))
-    overlap.add(np.array([1, 1]), np.array([1, 1]))
-    assert overlap.by_class().tolist() == [1 / 2, 2 / 3]
 
 
 def test_mean_class_accuracy_weighs_classes_alike() -> None:
