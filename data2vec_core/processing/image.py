@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from data2vec_core.checkpoints.files import write_json
 from data2vec_core.labels import IGNORED_PIXEL
-from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource, load_image, load_map
+from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource, ImageTooLargeError, load_image, load_map
 from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor
 
 _STRIP_VALUES = 1 << 24  # scores held at a time while a map is enlarged
@@ -30,6 +30,17 @@ class VisionBatch(TypedDict):
     """(batch, channels, height, width) float32, about -1 to 1 at the public settings."""
     labels: NotRequired[Tensor]
     """(batch, height, width) int64 class ids, when label maps were given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a model is shown of a picture."""
+
+    size: tuple[int, int]
+    """(width, height) of the pixel values."""
+    box: tuple[float, float, float, float]
+    """(left, top, right, bottom) of what they show, in the picture's own pixels; beyond its edges where a crop adds a
+    border."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +89,14 @@ class ImageProcessor(Processor):
                 ids along borders (data2vec.md 7.4), so by default they are resized by nearest pixel.
 
         Raises:
-            ImageError: a picture or map cannot be used.
+            ImageError: a picture or map cannot be used, or is so narrow that it would grow beyond all measure.
             ValueError: no pictures, counts that differ, or sizes that differ when nothing makes them equal.
         """
         loaded = [load_image(image, max_pixels=max_pixels) for image in _as_list(images)]
         if not loaded:
             raise ValueError("images: expected at least one picture, got none")
+        for image in loaded:
+            self._check_growth(image.size, max_pixels)
         pixels = [self._pixels(image) for image in loaded]
         if len({values.shape for values in pixels}) > 1:
             shapes = ", ".join(f"{values.shape[2]} x {values.shape[1]}" for values in pixels[:5])
@@ -127,6 +140,21 @@ class ImageProcessor(Processor):
         width, height = size
         longer = int(self.size * max(size) / min(size))
         return (self.size, longer) if width <= height else (longer, self.size)
+
+    def view(self, size: tuple[int, int]) -> View:
+        """What the pixel values show of a picture of that (width, height)."""
+        whole = self.resized(size) if self.do_resize else size
+        seen = (self.crop_size[1], self.crop_size[0]) if self.do_center_crop else whole
+        left, top = ((side - wanted) // 2 for side, wanted in zip(whole, seen, strict=True))  # as `_centre_crop`
+        across, down = (side / resized for side, resized in zip(size, whole, strict=True))
+        return View(size=seen, box=(left * across, top * down, (left + seen[0]) * across, (top + seen[1]) * down))
+
+    def _check_growth(self, size: tuple[int, int], max_pixels: int) -> None:
+        """A strip whose shorter side is enlarged to what the model wants may become endless."""
+        if self.do_resize and math.prod(self.resized(size)) > max(max_pixels, DEFAULT_MAX_PIXELS):
+            raise ImageTooLargeError(
+                f"The picture is too long and narrow: {size[0]} x {size[1]} pixels. Crop it to what matters."
+            )
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Self:

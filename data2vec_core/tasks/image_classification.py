@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from data2vec_core.processing.image_io import ImageSource
+from data2vec_core.processing.image_io import ImageSource, ImageTooLargeError, load_image
 from data2vec_core.tasks.classifying import Classifier
 from data2vec_core.tasks.results import Classification
 from data2vec_core.tasks.seeing import SeeingTask
@@ -41,11 +42,29 @@ class ImageClassifier(
         """
         if not images:
             return []
-        pixels = self.processor(images, max_pixels=self.max_pixels)["pixel_values"]
+        pixels = self.pixel_values(images)
         trace = self._trace()
-        logits = self.model(pixels.to(self.model.device, self.model.dtype), trace=trace).logits
+        logits = self.model(pixels, trace=trace).logits
         statistics = self._statistics(trace)
         return [
             self._classification(row, None if statistics is None else statistics[index])
             for index, row in enumerate(self._probabilities_of(logits))
         ]
+
+    def pixel_values(self, images: Sequence[ImageSource]) -> Tensor:
+        """(batch, channels, height, width): several pictures as the model sees them, on its device.
+
+        Raises:
+            ImageError: (a ValueError) one of them cannot be used, or has more patches than the model is shown.
+        """
+        pictures = [load_image(image, max_pixels=self.max_pixels) for image in images]
+        for picture in pictures:
+            width, height = self.processor.view(picture.size).size
+            patch_height, patch_width = self.model.config.patch_size_pair
+            if (patches := (height // patch_height) * (width // patch_width)) > self.most_patches:
+                raise ImageTooLargeError(
+                    f"The picture of {picture.width} x {picture.height} pixels comes to {patches} patches, and "
+                    f"{self.model_name} is shown {self.most_patches} at most. Crop it, or make it smaller."
+                )
+        pixels = self.processor(pictures, max_pixels=self.max_pixels)["pixel_values"]
+        return pixels.to(self.model.device, self.model.dtype)

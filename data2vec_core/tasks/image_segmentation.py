@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
@@ -76,12 +77,18 @@ class ImageSegmenter(SeeingTask[Data2VecVisionForSemanticSegmentation]):
 
     def _whole(self, picture: Image.Image) -> ImageProcessor:
         """The processor, made to show the model the whole picture: nothing cropped, and a size in whole patches, for
-        a row of pixels beyond the last patch would be missing from the mask's proportions."""
+        a row of pixels beyond the last patch would be missing from the mask's proportions; and of no more patches than
+        memory bears, for some processors keep the proportions of a strip."""
         processor = self.processor
         width, height = processor.resized(picture.size) if processor.do_resize else picture.size
         patch_height, patch_width = self.model.config.patch_size_pair
-        size = (
-            max(1, round(height / patch_height)) * patch_height,
-            max(1, round(width / patch_width)) * patch_width,
-        )
+        rows, columns = fewer(round(height / patch_height), round(width / patch_width), self.most_patches)
+        size = (rows * patch_height, columns * patch_width)
         return dataclasses.replace(processor, do_resize=True, size=size, do_center_crop=False)
+
+
+def fewer(rows: int, columns: int, limit: int) -> tuple[int, int]:
+    """A grid of at least 1 x 1 and at most `limit` patches, in the proportions of the given one as far as it goes."""
+    shrink = min(1.0, math.sqrt(limit / max(1, rows * columns)))
+    rows = min(max(1, int(rows * shrink)), limit)
+    return rows, min(max(1, int(columns * shrink)), limit // rows)

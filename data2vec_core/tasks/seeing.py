@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,6 +10,9 @@ from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS
 from data2vec_core.tasks.task import Model, Task
+
+MOST_PATCHES = 2048
+"""That a model is shown at once, unless it was trained on more: attention grows with their square."""
 
 
 class SeeingTask(Task[Model]):
@@ -31,6 +35,11 @@ class SeeingTask(Task[Model]):
         super().__init__(model, model_name=model_name)
         self.processor = processor
         self.max_pixels = max_pixels
+
+    @property
+    def most_patches(self) -> int:
+        """Of a picture that is looked at."""
+        return max(MOST_PATCHES, math.prod(self.model.config.grid_size))
 
     @classmethod
     def from_pretrained(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.presets import PRESETS
 from data2vec_core.processing.image import ImageProcessor
-from data2vec_core.processing.image_io import ImageTooLargeError, NotImageError
+from data2vec_core.processing.image_io import ImageTooLargeError, NotImageError, load_image
 from data2vec_core.tasks import ImageClassifier, ImageSegmenter
+from data2vec_core.tasks.image_segmentation import fewer
 from data2vec_core.vision.segmentation import Data2VecVisionForSemanticSegmentation
 
 
@@ -85,32 +89,94 @@ class BrightnessModel(Data2VecVisionForSemanticSegmentation):
         return type("Output", (), {"logits": torch.cat([-brightness, brightness], dim=1)})()
 
 
+PROCESSORS = {
+    "square": ImageProcessor(size=(32, 32)),
+    "shorter side": ImageProcessor(size=36),
+    "own size": ImageProcessor(do_resize=False),
+    "cropped": ImageProcessor(size=(32, 32), do_center_crop=True, crop_size=(16, 16)),
+}
+
+
+def brightness_segmenter(processor: ImageProcessor) -> ImageSegmenter:
+    config = PRESETS["vision-tiny"].replace(num_labels=2)
+    return ImageSegmenter(BrightnessModel(config), processor)  # type: ignore[arg-type]
+
+
+def bright_corner(height: int, width: int) -> np.ndarray:
+    """(height, width): True in the last quarter of rows and columns."""
+    is_bright = np.zeros((height, width), bool)
+    is_bright[height * 3 // 4 :, width * 3 // 4 :] = True
+    return is_bright
+
+
+def assert_lies_on(mask: np.ndarray, truth: np.ndarray) -> None:
+    assert mask.shape == truth.shape
+    assert (mask.astype(bool) & truth).sum() / (mask.astype(bool) | truth).sum() > 0.8
+    for found, true, side in zip(np.nonzero(mask), np.nonzero(truth), mask.shape, strict=True):
+        assert abs(found.mean() - true.mean()) < 0.05 * side
+
+
+@pytest.mark.parametrize("processor", PROCESSORS.values(), ids=PROCESSORS)
 @pytest.mark.parametrize(
-    "processor",
-    [
-        ImageProcessor(size=(32, 32)),
-        ImageProcessor(size=36),
-        ImageProcessor(do_resize=False),
-        ImageProcessor(size=(32, 32), do_center_crop=True, crop_size=(16, 16)),
-    ],
-    ids=["square", "shorter side", "own size", "cropped"],
+    "size", [(64, 64), (61, 200), (300, 90), (1, 1000), (1000, 1), (300, 4000), (4000, 300)], ids=str
 )
-@pytest.mark.parametrize("size", [(64, 64), (61, 200), (300, 90)])
 def test_a_mask_lies_on_the_picture_without_a_shift(processor: ImageProcessor, size: tuple[int, int]) -> None:
     """The bright corner of a picture is found where it is, whatever the proportions and the processor's crop."""
-    height, width = size
-    pixels = np.zeros((height, width, 3), np.uint8)
-    pixels[height * 3 // 4 :, width * 3 // 4 :] = 255
-    config = PRESETS["vision-tiny"].replace(num_labels=2)
-    segmenter = ImageSegmenter(BrightnessModel(config), processor)  # type: ignore[arg-type]
-    mask = segmenter(pixels).mask
-    truth = pixels[..., 0] // 255
-    intersection, union = (mask & truth).sum(), (mask | truth).sum()
-    assert intersection / union > 0.8
-    rows, columns = np.nonzero(mask)
-    true_rows, true_columns = np.nonzero(truth)
-    assert abs(rows.mean() - true_rows.mean()) < 0.05 * height
-    assert abs(columns.mean() - true_columns.mean()) < 0.05 * width
+    truth = bright_corner(*size)
+    pixels = np.repeat(truth[..., None] * np.uint8(255), 3, axis=2)
+    assert_lies_on(brightness_segmenter(processor)(pixels).mask, truth)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_lies_on_the_photo_however_the_camera_was_held(orientation: int) -> None:
+    stored = Image.fromarray(bright_corner(120, 40) * np.uint8(255))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored.save(file, "PNG", exif=exif)
+    upright = np.asarray(load_image(file.getvalue()))[..., 0] > 128
+    assert upright.shape == ((40, 120) if orientation > 4 else (120, 40))
+    assert_lies_on(brightness_segmenter(PROCESSORS["square"])(file.getvalue()).mask, upright)
+
+
+def test_what_is_transparent_counts_as_white_paper() -> None:
+    truth = bright_corner(90, 130)
+    pixels = np.zeros((90, 130, 4), np.uint8)
+    pixels[..., 3] = np.where(truth, 0, 255)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    assert_lies_on(brightness_segmenter(PROCESSORS["square"])(file.getvalue()).mask, truth)
+
+
+def test_sixteen_bits_are_seen_whole() -> None:
+    """Dark grey is dark: clipped to 8 bits it would be white like the rest."""
+    truth = bright_corner(90, 130)
+    file = io.BytesIO()
+    Image.fromarray(np.where(truth, 60_000, 5_000).astype(np.uint16)).save(file, "PNG")
+    assert_lies_on(brightness_segmenter(PROCESSORS["square"])(file.getvalue()).mask, truth)
+
+
+@given(st.integers(0, 10**5), st.integers(0, 10**5), st.integers(1, 5000))
+def test_a_grid_is_cut_down_to_its_limit(rows: int, columns: int, limit: int) -> None:
+    fewer_rows, fewer_columns = fewer(rows, columns, limit)
+    assert fewer_rows >= 1
+    assert fewer_columns >= 1
+    assert fewer_rows * fewer_columns <= limit
+    if 1 <= rows * columns <= limit:
+        assert (fewer_rows, fewer_columns) == (rows, columns)
+    elif min(fewer_rows, fewer_columns) > 10:
+        assert fewer_rows / fewer_columns == pytest.approx(rows / columns, rel=0.2)
+
+
+def test_a_strip_of_endless_patches_is_not_classified(classifier: ImageClassifier) -> None:
+    classifier.processor = PROCESSORS["shorter side"]
+    assert len(classifier(picture(10, 100)).labels) == 4
+    with pytest.raises(ImageTooLargeError, match="1000 x 1 pixels comes to 18000 patches.* 2048 at most"):
+        classifier(picture(1, 1000))
+    classifier.processor = ImageProcessor(size=36, do_center_crop=True, crop_size=(32, 32))
+    assert len(classifier(picture(1, 1000)).labels) == 4
+    with pytest.raises(ImageTooLargeError, match="too long and narrow: 50000 x 1 pixels"):
+        classifier(picture(1, 50_000))
 
 
 def test_a_picture_taken_sideways_gives_an_upright_mask(segmenter: ImageSegmenter, tmp_path: Path) -> None:

@@ -234,6 +234,36 @@ class TestImages:
         assert batch["pixel_values"][0].unique().tolist() == [-1]
         assert batch["pixel_values"][1].unique().tolist() == [1]
 
+    @pytest.mark.parametrize("size", [(80, 60), (61, 200), (33, 47)])
+    @pytest.mark.parametrize(
+        "processor",
+        [
+            ImageProcessor(size=(40, 40)),
+            ImageProcessor(size=48),
+            ImageProcessor(do_resize=False),
+            ImageProcessor(size=56, do_center_crop=True, crop_size=(40, 48)),
+            ImageProcessor(do_resize=False, do_center_crop=True, crop_size=(51, 70)),
+        ],
+    )
+    def test_the_view_says_what_the_pixels_show(self, processor: ImageProcessor, size: tuple[int, int]) -> None:
+        """Pictures whose red tells the column and whose green the row."""
+        height, width = size
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        picture = np.stack([columns / width, rows / height, np.ones(size)], axis=-1).astype(np.float32)
+        [pixels] = processor(picture)["pixel_values"].numpy()
+        view = processor.view((width, height))
+        assert pixels.shape == (3, *view.size[::-1])
+        left, top, right, bottom = view.box
+        across = left + (np.arange(view.size[0]) + 0.5) * (right - left) / view.size[0]
+        down = top + (np.arange(view.size[1]) + 0.5) * (bottom - top) / view.size[1]
+        is_seen = pixels[2] > 0  # a border is black
+        assert is_seen.any(axis=0).tolist() == ((across > 0) & (across < width)).tolist()
+        assert is_seen.any(axis=1).tolist() == ((down > 0) & (down < height)).tolist()
+        found = (pixels[:2, is_seen] + 1) / 2
+        wanted = np.broadcast_arrays(across / width, (down / height)[:, None])
+        for channel, expected in zip(found, wanted, strict=True):
+            assert np.abs(channel - expected[is_seen]).max() < 0.03
+
     def test_maps_keep_their_classes_when_enlarged(self) -> None:
         ids = np.zeros((8, 8), np.uint8)
         ids[:, 4:] = 200
