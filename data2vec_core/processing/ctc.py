@@ -23,6 +23,7 @@ from data2vec_core.processing.processor import (
     read_json_if_there,
     token_text,
 )
+from data2vec_core.processing.text_errors import EmptyTextError, TextError
 
 VOCAB_FILE = "vocab.json"
 ADDED_TOKENS_FILE = "added_tokens.json"
@@ -57,6 +58,10 @@ class CTCDecoding:
     characters: tuple[CTCSpan, ...]
     """In order; a word boundary counts as a character."""
     words: tuple[CTCSpan, ...]
+
+
+class UnspellableTextError(TextError):
+    """The text has characters that the model does not write."""
 
 
 class CTCTokenizer(Processor):
@@ -117,6 +122,11 @@ class CTCTokenizer(Processor):
         """Tokens that are no part of a text; the blank is not among them, decoding needs it until it has collapsed."""
         return frozenset({self.bos_token, self.eos_token, self.unk_token}) - {self.word_delimiter_token, self.pad_token}
 
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the special tokens that are in the vocabulary."""
+        return frozenset(self.vocab[token] for token in self.special_tokens & self.vocab.keys())
+
     def encode(self, text: str) -> list[int]:
         """One id a character, spaces as word boundaries, unknown characters as the unknown token.
 
@@ -132,6 +142,35 @@ class CTCTokenizer(Processor):
             piece = piece.upper() if self.do_lower_case else piece
             ids.extend(self._id_of(character) for character in piece.replace(" ", self.word_delimiter_token))
         return ids
+
+    def spell(self, text: str) -> list[int]:
+        """Ids of a text that somebody wrote, with one boundary between two words. A word that cannot be spelled as it
+        stands is tried in upper and in lower case.
+
+        Raises:
+            TextError: (a ValueError) the text is empty, or has characters that are not in the vocabulary.
+        """
+        words: list[list[int]] = []
+        unknown: set[str] = set()
+        for word in text.split():
+            form = next((form for form in (word, word.upper(), word.lower()) if self._can_spell(form)), None)
+            if form is None:
+                unknown.update([character for character in word if not self._can_spell(character.upper())] or [word])
+            else:
+                words.append(self.encode(form))
+        if unknown:
+            raise UnspellableTextError(
+                f"The model does not write {' '.join(sorted(unknown))}: leave it out, or put it into words."
+            )
+        if not words:
+            raise EmptyTextError("There is no text: write what is said.")
+        boundary = self.vocab.get(self.word_delimiter_token)
+        first, *others = words
+        return first + [index for word in others for index in ([] if boundary is None else [boundary]) + word]
+
+    def spelled(self, ids: Sequence[int]) -> str:
+        """The words that ids of characters spell, with one space between two."""
+        return " ".join(word.text for word in self.decode(ids, skip_special_tokens=True, group_tokens=False).words)
 
     def decode(
         self,
@@ -256,6 +295,14 @@ class CTCTokenizer(Processor):
         if index is None:
             raise ValueError(f"text: {character!r} is not in the vocabulary, which has no unknown token")
         return index
+
+    def _can_spell(self, word: str) -> bool:
+        """Whether all of a word is characters of the vocabulary."""
+        no_characters = self.special_ids | {self.pad_id, self.vocab.get(self.word_delimiter_token)}
+        try:
+            return no_characters.isdisjoint(self.encode(word))
+        except ValueError:
+            return False
 
     def _span(self, text: str, frames: Sequence[int], log_probabilities: Sequence[float] | None) -> CTCSpan:
         confidence = None

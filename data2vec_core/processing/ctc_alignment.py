@@ -20,6 +20,19 @@ from numpy.typing import NDArray
 Scores: TypeAlias = NDArray[np.floating[Any]]
 """(frames, vocab) log probabilities; minus infinity for a token that may not occur."""
 
+
+class AlignmentError(ValueError):
+    """A text cannot be placed in a sound; the message says why in a sentence for the person who brought them."""
+
+
+class TextDoesNotFitError(AlignmentError):
+    """The text has too many characters for the sound."""
+
+
+class TextUnlikeSoundError(AlignmentError):
+    """So many alignments of a long text are about as bad that they cannot all be compared."""
+
+
 _ALLOWANCES = (50.0, 200.0, 800.0, 3200.0, math.inf)
 """How much a path may lose, in nats; tried one after the other."""
 _MOST_STATES = 1 << 28
@@ -38,8 +51,8 @@ def best_alignment(log_probabilities: Scores, ids: Sequence[int], *, blank: int)
         (frames,) ids.
 
     Raises:
-        ValueError: scores of another shape, too few frames for the text, or a long text that is so unlike the sound
-            that too many alignments would have to be compared.
+        AlignmentError: (a ValueError) as one of its kinds.
+        ValueError: scores of another shape.
     """
     check_scores(log_probabilities, blank)
     states = np.full(2 * len(ids) + 1, blank)
@@ -52,7 +65,9 @@ def best_alignment(log_probabilities: Scores, ids: Sequence[int], *, blank: int)
             path = _path_within(allowance, log_probabilities, states, may_skip)
             if path is not None:
                 return path
-    raise ValueError(f"ids: {len(ids)} characters do not fit into {len(log_probabilities)} frames")
+    raise TextDoesNotFitError(
+        f"The text is too long for the sound: {len(ids)} characters do not fit into {len(log_probabilities)} frames."
+    )
 
 
 def _path_within(
@@ -81,9 +96,8 @@ def _path_within(
         taken.append((first, steps[low:high]))
         compared += len(lost)
         if compared > _MOST_STATES:
-            raise ValueError(
-                f"ids: {len(states) // 2} characters are too many to be aligned with {len(log_probabilities)} frames "
-                "that say something else; align shorter parts"
+            raise TextUnlikeSoundError(
+                "The text is too unlike the sound to be aligned with all of it: align shorter parts, or correct it."
             )
     at_end = {
         state: lost[state - first] for state in (len(states) - 1, len(states) - 2) if 0 <= state - first < len(lost)

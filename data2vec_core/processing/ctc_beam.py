@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from os.path import commonprefix
 
@@ -76,12 +77,21 @@ class _Prefix:
 class PrefixBeam:
     """The search, frame after frame, for sound that is long or has not ended yet."""
 
-    def __init__(self, *, blank: int, width: int = 32, words: Words | None = None, reach: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        blank: int,
+        width: int = 32,
+        words: Words | None = None,
+        forbidden: Collection[int] = (),
+        reach: int | None = None,
+    ) -> None:
         """
         Args:
             blank: id of the blank.
             width: beginnings that are kept from frame to frame. The search is exact when it is large enough for all.
             words: what the text has to consist of; any characters when None.
+            forbidden: ids that no text has.
             reach: characters at the end of the best text that stay open. What lies before them is settled as that text
                 has it: else the closest choices of a whole recording would fill the beam and leave no place for new
                 ones. None: nothing is settled unless it has to be.
@@ -96,6 +106,7 @@ class PrefixBeam:
         self._blank = blank
         self._width = width
         self._words = words
+        self._forbidden = frozenset(forbidden) | {blank}
         self._reach = reach
         self._beam = [_Prefix((), None if words is None else words.spellings, 0.0, in_blank=0.0)]
         self.settled: list[int] = []
@@ -108,11 +119,16 @@ class PrefixBeam:
             ValueError: scores of another shape.
         """
         check_scores(log_probabilities, self._blank)
-        characters = [index for index in range(log_probabilities.shape[1]) if index != self._blank]
+        characters = [index for index in range(log_probabilities.shape[1]) if index not in self._forbidden]
         for start in range(0, len(log_probabilities), _SETTLING_FRAMES):
             for frame in log_probabilities[start : start + _SETTLING_FRAMES].tolist():
                 self._beam = _best(self._next(frame, characters), self._width)
             self._settle()
+
+    @property
+    def best(self) -> tuple[int, ...]:
+        """What the best text has behind the settled ids, if the sound ends here."""
+        return self.hypotheses()[0].ids
 
     def hypotheses(self) -> list[Hypothesis]:
         """The best texts if the sound ends here, best first: what they have behind the settled ids."""
@@ -127,8 +143,8 @@ class PrefixBeam:
 
     def fork(self) -> PrefixBeam:
         """A search that goes on from here by itself, with nothing settled yet."""
-        other = PrefixBeam(blank=self._blank, width=self._width, words=self._words, reach=self._reach)
-        other._beam = self._beam
+        other = copy(self)  # beginnings are never changed, only replaced
+        other.settled = []
         return other
 
     def _next(self, frame: list[float], characters: Sequence[int]) -> list[_Prefix]:
@@ -163,6 +179,42 @@ class PrefixBeam:
         if shared:
             self.settled += shared
             self._beam = [replace(prefix, ids=prefix.ids[len(shared) :]) for prefix in self._beam]
+
+
+class BestPath:
+    """The text of the best id of every frame, frame after frame, in the manner of a `PrefixBeam`: all of it is settled.
+
+    Args:
+        blank: id of the blank.
+        forbidden: ids that are left out.
+    """
+
+    best: tuple[int, ...] = ()
+
+    def __init__(self, *, blank: int, forbidden: Collection[int] = ()) -> None:
+        self._blank = blank
+        self._forbidden = frozenset(forbidden)
+        self._last = blank
+        self.settled: list[int] = []
+
+    def advance(self, log_probabilities: Scores) -> None:
+        """Go on through the next frames, (frames, vocab).
+
+        Raises:
+            ValueError: scores of another shape.
+        """
+        check_scores(log_probabilities, self._blank)
+        for index in log_probabilities.argmax(axis=1).tolist():
+            if index not in self._forbidden:
+                if index not in (self._blank, self._last):
+                    self.settled.append(index)
+                self._last = index
+
+    def fork(self) -> BestPath:
+        """One that goes on from here by itself, with nothing settled yet."""
+        other = copy(self)
+        other.settled = []
+        return other
 
 
 def prefix_beam_search(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data2vec_core.processing.ctc import CTCTokenizer
-from data2vec_core.processing.ctc_beam import PrefixBeam, Words, prefix_beam_search
+from data2vec_core.processing.ctc_beam import BestPath, PrefixBeam, Words, prefix_beam_search
 from data2vec_core.processing.lexicon import Lexicon
 
 LETTERS = CTCTokenizer({"<pad>": 0, "|": 1, "A": 2, "B": 3})
@@ -173,3 +173,16 @@ def test_a_reach_that_is_long_enough_changes_nothing() -> None:
     beam.advance(scores)
     [best, *_] = prefix_beam_search(scores, blank=BLANK, width=8)
     assert (*beam.settled, *beam.hypotheses()[0].ids) == best.ids
+
+
+@given(frames, seeds, st.integers(0, 5), st.sets(st.integers(1, 3), max_size=2))
+def test_the_best_path_in_pieces_is_the_best_path(count: int, seed: int, cut: int, forbidden: set[int]) -> None:
+    scores = scores_of(count, seed)
+    search = BestPath(blank=BLANK, forbidden=forbidden)
+    search.advance(scores[:cut])
+    ahead = search.fork()
+    ahead.advance(scores[cut:])
+    text = collapse([index for index in scores.argmax(axis=1).tolist() if index not in forbidden])
+    assert (*search.settled, *ahead.settled) == text
+    search.advance(scores[cut:])
+    assert tuple(search.settled) == text

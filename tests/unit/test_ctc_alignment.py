@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data2vec_core.processing import ctc_alignment
-from data2vec_core.processing.ctc_alignment import best_alignment
+from data2vec_core.processing.ctc_alignment import TextDoesNotFitError, TextUnlikeSoundError, best_alignment
 
 
 def peaks(ids: list[int], *, every: int = 5, vocab: int = 30) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_a_character_may_follow_another_at_once_unless_it_is_the_same() -> None:
 def test_no_frames_have_no_characters() -> None:
     nothing = np.zeros((0, 4))
     assert best_alignment(nothing, (), blank=0) == []
-    with pytest.raises(ValueError, match="1 characters do not fit into 0 frames"):
+    with pytest.raises(TextDoesNotFitError, match="1 characters do not fit into 0 frames"):
         best_alignment(nothing, [1], blank=0)
 
 
@@ -47,10 +47,10 @@ def test_what_does_not_fit_is_named() -> None:
     scores = np.log(np.full((2, 4), 0.25))
     with pytest.raises(ValueError, match=r"got \(2,\)"):
         best_alignment(scores[:, 0], (2,), blank=0)
-    with pytest.raises(ValueError, match="2 characters do not fit into 2 frames"):
+    with pytest.raises(TextDoesNotFitError, match="2 characters do not fit into 2 frames"):
         best_alignment(scores, (2, 2), blank=0)
     scores[:, 2] = -np.inf
-    with pytest.raises(ValueError, match="1 characters do not fit"):
+    with pytest.raises(TextDoesNotFitError, match="1 characters do not fit"):
         best_alignment(scores, (2,), blank=0)
 
 
@@ -71,5 +71,5 @@ def test_a_long_text_that_was_never_said_is_refused_before_memory_is_full(monkey
     monkeypatch.setattr(ctc_alignment, "_MOST_STATES", 100_000)
     random = np.random.default_rng(0)
     scores = peaks(random.integers(1, 30, 1000).tolist())
-    with pytest.raises(ValueError, match="align shorter parts"):
+    with pytest.raises(TextUnlikeSoundError, match="align shorter parts"):
         best_alignment(scores, random.integers(1, 30, 1000).tolist(), blank=0)
