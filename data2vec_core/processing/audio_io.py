@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from data2vec_core.processing.resampling import Resampler
+
 MODEL_RATE: Final = 16_000
 """Samples a second that every public data2vec checkpoint was trained at."""
 MIN_RATE, MAX_RATE = 100, 1_000_000
@@ -89,11 +91,11 @@ def load_audio(
         AudioError: (a ValueError) as one of its kinds.
         ValueError: an array without a sampling rate.
     """
-    with open_audio(source, sampling_rate=sampling_rate, target_rate=target_rate, max_seconds=max_seconds) as recording:
-        return np.concatenate(list(recording))
+    with open_audio(source, sampling_rate=sampling_rate, target_rate=target_rate, max_seconds=max_seconds) as opened:
+        return np.concatenate(list(opened))
 
 
-class Recording:
+class OpenedAudio:
     """A sound in pieces (samples,) float32, mono at one rate, which can be gone through again and again.
 
     Memory does not grow with its length. Going through raises an `AudioError` where the sound cannot be used.
@@ -119,13 +121,13 @@ def open_audio(
     sampling_rate: int | None = None,
     target_rate: int = MODEL_RATE,
     max_seconds: float | None = None,
-) -> Iterator[Recording]:
+) -> Iterator[OpenedAudio]:
     """A sound to be read in pieces: together they are what `load_audio` gives, which takes the same and raises the
     same; what has to be decoded before it is known is told while going through."""
     with ExitStack() as files:
         if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):
             file = _File(_given(source), max_seconds, files)  # type: ignore[arg-type]
-            yield Recording(file.blocks, target_rate)
+            yield OpenedAudio(file.blocks, target_rate)
             return
         if isinstance(source, tuple) and len(source) == 2 and np.ndim(source[0]) == 0 and np.ndim(source[1]) > 0:
             sampling_rate, array = int(source[0]), np.asarray(source[1])
@@ -137,7 +139,7 @@ def open_audio(
             raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
         _check_rate(sampling_rate)
         _check_seconds(len(array) / sampling_rate, max_seconds)
-        yield Recording(partial(_array_blocks, array, sampling_rate), target_rate)
+        yield OpenedAudio(partial(_array_blocks, array, sampling_rate), target_rate)
 
 
 def audio_seconds(path: str | Path) -> float:
@@ -182,6 +184,17 @@ def stream_audio(
             yield from _resampled(((rate, block) for block in blocks), target_rate)
         except soundfile.LibsndfileError:
             raise NotAudioError(_DAMAGED) from None
+
+
+def mono_samples(array: NDArray[Any], rate: int) -> Waveform:
+    """(samples,) or (samples, channels) of PCM or floats as (samples,) float32 at the same rate.
+
+    Raises:
+        AudioError: (a ValueError) a rate that no sound has, or samples that are not finite numbers.
+        ValueError: more axes, or more channels than any recording has.
+    """
+    _check_rate(rate)
+    return _finite(mix_down(pcm_to_float(array)))
 
 
 def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
@@ -337,7 +350,7 @@ def _array_blocks(array: NDArray[Any], rate: int) -> Iterator[_Block]:
     """(samples,) or (samples, channels) of PCM or floats, block by block."""
     size = max(1, _BLOCK_SAMPLES // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), size):
-        yield rate, mix_down(pcm_to_float(array[start : start + size]))
+        yield rate, mono_samples(array[start : start + size], rate)
 
 
 def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
@@ -348,24 +361,16 @@ def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
     sound.seekable = lambda: False
     while len(block := sound.read(size if frames < 0 else min(size, frames), dtype="float32", always_2d=True)):
         frames -= len(block) if frames > 0 else 0
-        yield block.mean(axis=1, dtype=np.float32)
+        yield _finite(block.mean(axis=1, dtype=np.float32))
 
 
 def _resampled(blocks: Iterator[_Block], target_rate: int) -> Iterator[Waveform]:
-    """Blocks of a sound at one rate, all finite, as pieces at another: the same samples as when resampled whole."""
-    resampler = None
+    """Blocks of a sound as pieces at another rate: the same samples as when resampled whole."""
+    resampler = Resampler(target_rate)
     for rate, block in blocks:
-        if not np.isfinite(block).all():
-            raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
-        if rate != target_rate and resampler is None:
-            import soxr  # loaded only where a sound needs it
-
-            resampler = soxr.ResampleStream(rate, target_rate, 1, quality="HQ")
-        if resampler is not None:
-            block = resampler.resample_chunk(block)
-        if block.size:
-            yield block
-    if resampler is not None and (rest := resampler.resample_chunk(np.zeros(0, np.float32), last=True)).size:
+        if (piece := resampler.push(block, rate)).size:
+            yield piece
+    if (rest := resampler.finish()).size:
         yield rest
 
 
@@ -388,6 +393,12 @@ def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[P
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             raise NotAudioError("This file is not a sound that can be read.") from None
         yield converted
+
+
+def _finite(samples: Waveform) -> Waveform:
+    if not np.isfinite(samples).all():
+        raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
+    return samples
 
 
 def _check_rate(rate: int) -> None:

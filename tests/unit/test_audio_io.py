@@ -248,7 +248,7 @@ class TestLoudness:
         assert loudest_level(np.array([0.5], np.float32)) == -math.inf
 
 
-class TestRecordings:
+class TestOpenedAudio:
     """A sound opened to be gone through in pieces."""
 
     @pytest.fixture(autouse=True)
@@ -261,9 +261,9 @@ class TestRecordings:
         stereo = np.stack([tone(3, rate), 0.5 * tone(3, rate, 700)], axis=1)
         source = encoded(stereo, rate, "FLAC") if is_file else (rate, np.rint(32_767 * stereo).astype(np.int16))
         whole = load_audio(source)
-        with open_audio(source) as recording:
+        with open_audio(source) as opened:
             for _ in range(2):
-                pieces = list(recording)
+                pieces = list(opened)
                 assert len(pieces) > 5
                 assert max(map(len, pieces)) < 25_000
                 assert np.array_equal(np.concatenate(pieces), whole)
@@ -275,8 +275,8 @@ class TestRecordings:
     def test_going_through_a_part_only_leaves_nothing_open(self, tmp_path: Path) -> None:
         path = tmp_path / "clip.wav"
         path.write_bytes(encoded(tone(3)))
-        with open_audio(path) as recording:
-            pieces = iter(recording)
+        with open_audio(path) as opened:
+            pieces = iter(opened)
             next(pieces)
             pieces.close()  # type: ignore[attr-defined]
         open_files = [link.resolve() for link in Path("/proc/self/fd").glob("*")] if Path("/proc").is_dir() else []
@@ -287,8 +287,8 @@ class TestRecordings:
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
         (tmp_path / "temporary").mkdir()
         subprocess.run(["ffmpeg", "-v", "error", "-i", "-", tmp_path / "a.m4a"], input=encoded(tone(3)), check=True)
-        with open_audio(tmp_path / "a.m4a") as recording:
-            lengths = [sum(map(len, recording)) for _ in range(2)]
+        with open_audio(tmp_path / "a.m4a") as opened:
+            lengths = [sum(map(len, opened)) for _ in range(2)]
             assert lengths[0] == lengths[1] == pytest.approx(48_000, rel=0.1)
             assert len(list((tmp_path / "temporary").iterdir())) == 1, "it is converted once"
         assert not list((tmp_path / "temporary").iterdir())
