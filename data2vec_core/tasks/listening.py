@@ -1,7 +1,8 @@
-"""What the two tasks on sound share: from whatever a person has to the model's input."""
+"""What the tasks on sound share: from whatever a person has to the model's input."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from data2vec_core.audio.model import AudioPretrainedModel
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
+from data2vec_core.processing.sound_statistics import SoundStatistics
 from data2vec_core.tasks.task import Model, Task
 from data2vec_core.trace import Trace
 
@@ -65,19 +67,35 @@ class ListeningTask(Task[Model]):
         """
         rate = self.extractor.sampling_rate
         samples = load_audio(source, sampling_rate=sampling_rate, target_rate=rate, max_seconds=self.max_seconds)
-        needed = self.model.config.receptive_field
-        if len(samples) < needed:
-            raise AudioTooShortError(
-                f"The sound is too short: {1000 * len(samples) / rate:.0f} ms, and at least "
-                f"{1000 * needed / rate:.0f} ms are needed."
-            )
+        self._require_a_frame(len(samples))
         return samples
 
+    def _require_a_frame(self, samples: int) -> None:
+        """
+        Raises:
+            AudioTooShortError: so many samples are too few for the model's first frame.
+        """
+        rate, needed = self.extractor.sampling_rate, self.model.config.receptive_field
+        if samples < needed:
+            raise AudioTooShortError(
+                f"The sound is too short: {1000 * samples / rate:.0f} ms, and at least "
+                f"{1000 * needed / rate:.0f} ms are needed."
+            )
+
     @torch.inference_mode()
-    def _logits(self, samples: Waveform, trace: Trace | None = None) -> Tensor:
+    def _logits(
+        self, samples: Waveform, trace: Trace | None = None, *, part_of: SoundStatistics | None = None
+    ) -> Tensor:
         """The model's scores of one clip, without the batch axis. Clips are never padded together: padding would
-        change their scores a little (data2vec.md 9.1)."""
-        batch = self.extractor(np.ascontiguousarray(samples))
+        change their scores a little (data2vec.md 9.1).
+
+        Args:
+            part_of: the sound that the clip is a part of, and is normalised like; None: the clip is all there is.
+        """
+        extractor = self.extractor
+        if part_of is not None and extractor.do_normalize:
+            samples, extractor = part_of.normalise(samples), replace(extractor, do_normalize=False)
+        batch = extractor(np.ascontiguousarray(samples))
         logits: Tensor = self.model(batch["input_values"].to(self.model.device, self.model.dtype), trace=trace).logits[
             0
         ]

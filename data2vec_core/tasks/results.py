@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,15 @@ class Word:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """A text that a clip may say."""
+
+    text: str
+    log_probability: float
+    """Natural logarithm of its share of all texts, as far as the search has followed its alignments."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transcript(Result):
     """Of a speech clip."""
 
@@ -44,6 +54,111 @@ class Transcript(Result):
     words: tuple[Word, ...]
     duration: float
     """Length of the clip in seconds."""
+    alternatives: tuple[Alternative, ...] = ()
+    """The best texts as the search ranks them, the first of which is `text`; empty unless they were asked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """`alternatives` only where there are some."""
+        values = super().to_json()
+        if not self.alternatives:
+            del values["alternatives"]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveText(Result):
+    """What has been understood of speech that goes on. Its whole text is `stable + provisional`."""
+
+    stable: str
+    """Will not change any more: later texts begin with it."""
+    provisional: str
+    """May change with what comes next."""
+    duration: float
+    """Seconds heard so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emissions(Result):
+    """What a CTC model makes of every frame of a clip, before any text is read from it."""
+
+    log_probabilities: NDArray[np.float32]
+    """(frames, tokens), natural logarithms."""
+    tokens: tuple[str, ...]
+    """By id."""
+    blank: int
+    """Id of the token that stands for no character."""
+    seconds_per_frame: float
+    """From the start of one frame to that of the next."""
+    duration: float
+    """Length of the clip in seconds."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(frames, tokens); every frame sums to 1."""
+        return np.exp(self.log_probabilities)
+
+    @property
+    def best_path(self) -> NDArray[np.intp]:
+        """(frames,): the most probable token of every frame."""
+        return self.log_probabilities.argmax(axis=1)
+
+    def quantised(self, floor: float = -10.0) -> NDArray[np.uint8]:
+        """(frames, tokens): log probabilities in 255 equal steps from `floor`, or less, at 0 up to 0 at 255.
+
+        Raises:
+            ValueError: the floor is not below 0.
+        """
+        if not floor < 0:
+            raise ValueError(f"floor={floor}: expected a log probability below 0")
+        steps = np.rint(255 * (1 - self.log_probabilities.clip(min=floor, max=0.0) / floor))
+        return steps.astype(np.uint8)
+
+    def to_json(self) -> dict[str, Any]:
+        """Quantised with the usual floor, in base64, row by row."""
+        floor = -10.0
+        return {
+            "log_probabilities": base64.b64encode(self.quantised(floor).tobytes()).decode(),
+            "floor": floor,
+            "shape": list(self.log_probabilities.shape),
+            "tokens": list(self.tokens),
+            "blank": self.blank,
+            "best_path": self.best_path.tolist(),
+            "seconds_per_frame": self.seconds_per_frame,
+            "duration": self.duration,
+            "model": self.model,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedSpan:
+    """A character or a word of a given text, and the frames that spell it."""
+
+    text: str
+    start_frame: int
+    end_frame: int
+    """Exclusive. Models of this kind write a character in a few frames and leave the rest to the blank: it marks an
+    instant rather than how long the sound was."""
+    start: float
+    """Seconds from the start of the clip."""
+    end: float
+    """Seconds."""
+    score: float
+    """Geometric mean of the probabilities of its frames, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment(Result):
+    """Where in a clip a given text is said."""
+
+    text: str
+    """As the model spells it."""
+    characters: tuple[AlignedSpan, ...]
+    """In order; the space between two words counts as one."""
+    words: tuple[AlignedSpan, ...]
+    path: tuple[int, ...]
+    """(frames,): the token that every frame takes."""
+    log_probability: float
+    """Of the path, summed over all frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
