@@ -21,7 +21,7 @@ from data2vec_core.checkpoints.files import (
     first_line,
     is_index,
 )
-from data2vec_core.checkpoints.reading import shard_names
+from data2vec_core.checkpoints.reading import rest_of, shard_names
 
 #: Files beside the weights that a processor, a tokenizer or a reader of cards asks for. None of them has to be there.
 COMPANION_FILES = (
@@ -168,19 +168,27 @@ class _Remote:
 
     def fetch_tensors(self, role: Role) -> None:
         """Bring the tensors of one role into the cache, and those of a backbone in a folder inside."""
-        has_tensors = role == "teacher" and self.fetch(TEACHER_FILE) is not None
+        has_tensors = role == "teacher" and self._fetch_teacher("")
         has_tensors = has_tensors or self._fetch_weights("")
         card = self.fetch(CARD_FILE)
         backbone = named_backbone(card.parent) if card else None
         if backbone is not None and is_inside(backbone):
             self.fetch(f"{backbone}/{CONFIG_FILE}")
             if role == "teacher":
-                self.fetch(f"{backbone}/{TEACHER_FILE}")
+                self._fetch_teacher(f"{backbone}/")
             self._fetch_weights(f"{backbone}/")
         if not has_tensors and self.is_offline:
             raise _explained(self.fault, self.source) from self.fault
         if not has_tensors:
             raise _no_weights(self.source)
+
+    def _fetch_teacher(self, prefix: str) -> bool:
+        """Bring the teacher in one folder, and the file that it leaves tensors to."""
+        path = self.fetch(prefix + TEACHER_FILE)
+        if path is None:
+            return False
+        rest = rest_of(path)
+        return rest is None or self.fetch(prefix + rest) is not None
 
     def _fetch_weights(self, prefix: str) -> bool:
         """Bring the best of the weight files in one folder, and the shards that it lists."""

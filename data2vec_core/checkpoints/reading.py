@@ -10,12 +10,20 @@ import zipfile
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from data2vec_core.checkpoints.errors import CheckpointError, first_few
-from data2vec_core.checkpoints.files import WEIGHT_FILES, describe_content, first_line, is_index, read_json
+from data2vec_core.checkpoints.files import (
+    REST,
+    WEIGHT_FILES,
+    WEIGHTS_FILE,
+    describe_content,
+    first_line,
+    is_index,
+    read_json,
+)
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -59,11 +67,36 @@ def shard_names(index: Path) -> list[str]:
 
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
-    """All tensors of one safetensors or torch file."""
+    """All tensors of one safetensors or torch file, and those that it leaves to another one beside it."""
     try:
-        return load_file(path) if path.suffix == ".safetensors" else _read_torch_file(path)
+        tensors = load_file(path) if path.suffix == ".safetensors" else _read_torch_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
+    rest = rest_of(path)
+    return tensors if rest is None else read_tensor_file(path.parent / rest) | tensors
+
+
+def rest_of(path: Path) -> str | None:
+    """The name of the file beside a tensor file that holds what this one leaves out: a teacher's does where the student
+    has the same.
+
+    A file may come from anywhere, so a name that is more than a plain one, or this file's own, is refused.
+
+    Raises:
+        CheckpointError: the file cannot be read, or names what may not be opened.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            name: str | None = (file.metadata() or {}).get(REST)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
+    if name is not None and (name != WEIGHTS_FILE or name == path.name):
+        raise CheckpointError(
+            f"{path} leaves tensors to {name!r}, which may only be {WEIGHTS_FILE}; refusing to open it"
+        )
+    return name
 
 
 def _read_torch_file(path: Path) -> dict[str, Tensor]:

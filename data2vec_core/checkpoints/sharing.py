@@ -1,4 +1,5 @@
-"""Making a folder that holds a head only, and leaves the encoder to the folder that it was trained from."""
+"""Keeping tensors once: a head's folder leaves the encoder to the one that it was trained from, a teacher what it has
+in common with its student to that one's file."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from torch import Tensor
 from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, public_prefix
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.checkpoints.files import PROCESSOR_FILES
-from data2vec_core.checkpoints.reading import read_weights
+from data2vec_core.checkpoints.files import PROCESSOR_FILES, TEACHER_FILE, WEIGHTS_FILE
+from data2vec_core.checkpoints.reading import read_tensor_file, read_weights
 from data2vec_core.checkpoints.source import Checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 
@@ -44,6 +45,15 @@ def share_backbone(folder: str | Path, backbone: str) -> None:
     if all(_is_same_file(file, source / file.name) for file in files):
         for file in files:
             file.unlink()
+
+
+def share_student(folder: str | Path) -> None:
+    """Leave out of `teacher.safetensors` what `model.safetensors` beside it holds, too: what was fixed in training."""
+    folder = Path(folder)
+    student, teacher = read_tensor_file(folder / WEIGHTS_FILE), read_tensor_file(folder / TEACHER_FILE)
+    kept = {name: tensor for name, tensor in teacher.items() if not _is_same(tensor, student.get(name))}
+    if len(kept) < len(teacher):
+        write_tensors(folder, kept, name=TEACHER_FILE, rest=WEIGHTS_FILE)
 
 
 def _is_same_file(file: Path, other: Path) -> bool:

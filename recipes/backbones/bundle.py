@@ -19,6 +19,7 @@ import torch
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE
+from data2vec_core.checkpoints.sharing import share_student
 from data2vec_core.pretraining.start import load_pretraining
 from recipes.backbones.begin import BACKBONES
 from recipes.bundle import check_sizes, put_in_place
@@ -59,6 +60,7 @@ def bundle_backbone(run: Path, card: Card, data: Path, folder: Path, *, earlier:
     with tempfile.TemporaryDirectory() as temporary:
         staged = Path(temporary)
         model.save_pretrained(staged, dtype=torch.float16)
+        share_student(staged)
         check_sizes(staged)
         load_processor(run).save_pretrained(staged)
         write_lines(staged / LOG_FILE, thinned(log, LOG_LINES))

@@ -69,8 +69,8 @@ PLAN = FinePlan(
     score_every=50,
     bf16=("cpu", "cuda"),
 )
-"""Two of the encoder's blocks, both learning: 87.5 % on valid. With all four blocks it was the same, 85.0 % on test; with
-the lower two of four fixed 85 %; with the lower one of two fixed 86.3 %."""
+"""Two of the encoder's blocks, both learning: 87.5 % on valid. With all four blocks it was the same; with the lower two
+of four fixed 85 %; with the lower one of two fixed 86.3 %."""
 
 
 def examples(data: Path, split: Split) -> list[Sound]:

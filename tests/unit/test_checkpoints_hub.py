@@ -172,6 +172,17 @@ def test_a_teacher_is_fetched_when_asked_for(folder: Path, cache: Path) -> None:
 
 
 @pytest.mark.usefixtures("published")
+def test_the_student_comes_along_where_the_teacher_leaves_tensors_to_it(folder: Path, cache: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    own = next(iter(tensors))
+    save_file({own: tensors[own] + 1}, folder / "teacher.safetensors", metadata={"rest": "model.safetensors"})
+    teacher = Data2VecTextModel.from_pretrained(ID, cache_dir=cache, role="teacher")
+    (folder / "teacher.safetensors").unlink()
+    save_file(tensors | {own: tensors[own] + 1}, folder / "model.safetensors", metadata={"format": "pt"})
+    assert_same_weights(Data2VecTextModel.from_pretrained(folder), teacher)
+
+
+@pytest.mark.usefixtures("published")
 def test_a_backbone_in_a_folder_inside_is_fetched_too(folder: Path, cache: Path) -> None:
     (folder / "encoder").mkdir()
     for name in ("config.json", "model.safetensors"):
