@@ -146,6 +146,6 @@ def test_the_bundled_ones_say_what_they_are(name: str) -> None:
     model = bundled_model(name)
     assert isinstance(model.card, Card)
     assert model.card.name == name
-    assert model.card.parent in ("text", "snips-slots")
+    assert model.card.parent in ("text", "mlm", "snips-slots")
     told: Sequence[object] = (model.card.training_items, model.card.baseline, model.card.advice, model.card.licence)
     assert all(told)
