@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
                 trial = outcome.trial
                 print(
                     f"{name}  {trial.share:.0%}  {'pre-trained' if trial.is_trained else 'scratch'}  "
-                    f"rate {trial.rate:.0e}  layer decay {trial.layer_decay}  seed {trial.seed}  "
+                    f"rate {trial.rate:g}  layer decay {trial.layer_decay}  seed {trial.seed}  "
                     f"valid {outcome.valid:.4f}  test {outcome.test:.4f}  {outcome.seconds:.0f} s",
                     flush=True,
                 )

@@ -53,7 +53,7 @@ def _shown(group: Sequence[Outcome]) -> str:
     scores = [outcome.test for outcome in group]
     trial = group[0].trial
     seeds = f"{min(scores):.1%} to {max(scores):.1%}, {len(scores)} seeds" if len(scores) > 1 else "1 seed"
-    return f"{_mean(group):.1%} ({seeds}; rate {trial.rate:.0e}, layer decay {trial.layer_decay})"
+    return f"{_mean(group):.1%} ({seeds}; rate {trial.rate:g}, layer decay {trial.layer_decay})"
 
 
 def study_figure() -> Figure:
