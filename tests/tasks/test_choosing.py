@@ -54,7 +54,7 @@ def test_there_may_be_many_options(chooser: Chooser) -> None:
         (PROMPT, None, "choices: expected a list of strings, got NoneType"),
         (PROMPT, ["a", 2], "option 2: expected a string, got int"),
         (5, OPTIONS, "prompt: expected a string, got int"),
-        (PROMPT, ["a", "warm and wise " * 30], r"prompt and option 2 are too long: \d+ tokens"),
+        (PROMPT, ["a", "warm and wise " * 60], r"prompt and option 2 are too long: \d+ tokens"),
     ],
 )
 def test_what_cannot_be_chosen_among_is_refused(chooser: Chooser, prompt: Any, choices: Any, message: str) -> None:

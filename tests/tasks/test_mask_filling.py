@@ -80,7 +80,7 @@ def test_several_masks_are_filled_together(filler: MaskFiller) -> None:
         ("", {}, "empty"),
         ("a film", {}, "needs <mask> where a word is missing, 1 to 16 times; it has none"),
         ("<mask>" * 17, {}, "it has 17"),
-        ("warm and wise " * 30 + "<mask>", {}, r"too long: \d+ tokens, and the model reads \d+ at once"),
+        ("warm and wise " * 60 + "<mask>", {}, r"too long: \d+ tokens, and the model reads \d+ at once"),
         (7, {}, "text: expected a string, got int"),
         ("a <mask>", {"top_k": 0}, "top_k: expected a whole number from 1 to 100, got 0"),
         ("a <mask>", {"top_k": 101}, "top_k: .* got 101"),
