@@ -10,6 +10,7 @@ from pathlib import Path
 from data2vec_core.checkpoints.card import Card, Metric
 from ui.catalogue import TOOLS
 from ui.page import build, launch_options
+from ui.service import Service
 from ui.settings import Settings
 
 
@@ -17,11 +18,13 @@ def bundle(checkpoints: dict[str, Path], folder: Path) -> Path:
     """Lay out tiny checkpoints under the names of the bundled models, each with a card."""
     for tool in TOOLS.values():
         place = folder / tool.default_model
-        shutil.copytree(checkpoints[tool.name], place)
+        if place.is_dir():  # another tool's, too
+            continue
+        shutil.copytree(checkpoints[tool.task_name], place)
         Card(
             name=tool.default_model,
             modality=tool.modality,
-            task=tool.task,
+            task=tool.purpose,
             title="Random weights",
             trained_on="nothing at all",
             licence="Apache-2.0",
@@ -31,9 +34,9 @@ def bundle(checkpoints: dict[str, Path], folder: Path) -> Path:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[str]:
+def running(settings: Settings, service: Service | None = None) -> Iterator[str]:
     """The app on a free port of this machine; gives its address."""
-    demo = build(settings)
+    demo = build(settings, service)
     _, address, _ = demo.launch(
         **launch_options(settings), prevent_thread_lock=True, quiet=True, server_name="127.0.0.1"
     )

@@ -1,92 +1,229 @@
-"""What the app can do, and with which models: the five tools, the bundled models, the public checkpoints."""
+"""What the app can do, and with which models: the tools, the bundled models, the public checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
+from ui import runs
+from ui.inputs import (
+    Input,
+    LinesInput,
+    NumberInput,
+    PictureInput,
+    SeedInput,
+    SeveralInput,
+    SoundInput,
+    TextInput,
+)
+from ui.settings import Settings
 
-ToolName = Literal["transcribe", "classify_audio", "classify_text", "classify_image", "segment_image"]
-Task = Callable[[Any], Any]
-"""A loaded task of `data2vec_core.tasks`: an input of its modality in, a result out."""
+ToolName = Literal[
+    "transcribe",
+    "classify_audio",
+    "compare_speakers",
+    "speaker_activity",
+    "classify_text",
+    "classify_lines",
+    "tag_tokens",
+    "answer_question",
+    "choose",
+    "fill_mask",
+    "continue_text",
+    "classify_image",
+    "segment_image",
+]
+Task = Callable[..., Any]
+"""A loaded task of `data2vec_core.tasks`: inputs in, a result out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One thing that a visitor can do with an input."""
+    """One thing that a visitor can do: named inputs in, an answer out."""
 
     name: ToolName
-    """Also that of its endpoint."""
+    """Also that of its endpoint, where it has one."""
     modality: Modality
-    task: str
-    """As cards name it."""
-    example_task: str
-    """As the list of shipped examples names it."""
+    purpose: str
+    """The task of its models, as cards name it."""
     default_model: str
-    task_class: str
-    """In `data2vec_core.tasks`."""
+    inputs: tuple[Input, ...]
+    """The things to look at first, in the order in which the task takes them; then the settings."""
+    task: str = ""
+    """In `data2vec_core.tasks.TASKS`; the one of the tool's own name when empty."""
+    run: Callable[..., Iterator[Any]] | None = None
+    """Called with the task, and with the inputs by name, where the tool is not one call of its task: yields the answer
+    as it grows, whole at last."""
+
+    @property
+    def task_name(self) -> str:
+        """Of the task that answers, which several tools may share."""
+        return self.task or self.name
 
     def fits(self, card: Card) -> bool:
         """Whether a model was made for this tool."""
-        return (card.modality, card.task) == (self.modality, self.task)
+        return (card.modality, card.task) == (self.modality, self.purpose)
+
+    def received(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs by name, as a browser or a client sent them, as `read` takes them.
+
+        Raises:
+            ValueError: a file that is no upload.
+        """
+        return {one.name: one.received(given[one.name]) for one in self.inputs if one.name in given}
+
+    def read(self, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+        """Inputs by name, checked; settings that are left out stand at their defaults.
+
+        Raises:
+            ValueError: one is missing, unreadable or beyond a limit.
+        """
+        return {one.name: one.read(given.get(one.name, one.default), settings) for one in self.inputs}
 
     def load(self, folder_or_name: str) -> Task:
         """Build the task from a checkpoint."""
-        from data2vec_core import tasks  # brings in torch, which the page can open without
+        from data2vec_core.tasks import TASKS  # brings in torch, which the page can open without
 
-        task: Task = getattr(tasks, self.task_class).from_pretrained(folder_or_name)
+        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name)
         return task
 
+    def answers(self, task: Task, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        """Ask a loaded task: its result, or several that grow, the last one whole.
 
-TOOLS: dict[ToolName, Tool] = {
-    tool.name: tool
-    for tool in (
-        Tool(
-            name="transcribe",
-            modality="audio",
-            task="transcription",
-            example_task="transcription",
-            default_model="an4",
-            task_class="Transcriber",
+        Args:
+            inputs: what `read` gives.
+        """
+        if self.run is not None:
+            yield from self.run(task, **inputs)
+        else:
+            things = [inputs[one.name] for one in self.inputs if not one.is_setting]
+            yield task(*things, **{one.name: inputs[one.name] for one in self.inputs if one.is_setting})
+
+
+_TOOLS = (
+    Tool(
+        name="transcribe",
+        modality="audio",
+        purpose="transcription",
+        default_model="an4",
+        inputs=(SoundInput("audio"),),
+    ),
+    Tool(
+        name="classify_audio",
+        modality="audio",
+        purpose="classification",
+        default_model="commands",
+        inputs=(SoundInput("audio"),),
+    ),
+    Tool(
+        name="compare_speakers",
+        modality="audio",
+        purpose="speaker verification",
+        default_model="speakers",
+        inputs=(
+            SeveralInput("audio_a", of=SoundInput("clip"), fewest=1, most=4, miscounted="compare_speakers.miscounted"),
+            SoundInput("audio_b"),
         ),
-        Tool(
-            name="classify_audio",
-            modality="audio",
-            task="classification",
-            example_task="audio-classification",
-            default_model="commands",
-            task_class="AudioClassifier",
+        run=runs.compare_speakers,
+    ),
+    Tool(
+        name="speaker_activity",
+        modality="audio",
+        purpose="speaker activity",
+        default_model="activity",
+        inputs=(SoundInput("audio"),),
+    ),
+    Tool(
+        name="classify_text",
+        modality="text",
+        purpose="classification",
+        default_model="sst2",
+        inputs=(TextInput("text"),),
+    ),
+    Tool(
+        name="classify_lines",
+        modality="text",
+        purpose="classification",
+        default_model="sst2",
+        inputs=(LinesInput("lines"),),
+        task="classify_text",
+        run=runs.classify_lines,
+    ),
+    Tool(
+        name="tag_tokens",
+        modality="text",
+        purpose="tagging",
+        default_model="snips-slots",
+        inputs=(TextInput("text", keeps_space=True),),
+    ),
+    Tool(
+        name="answer_question",
+        modality="text",
+        purpose="question answering",
+        default_model="qa",
+        inputs=(
+            TextInput("question", missing="answer_question.no_question", lines=2),
+            TextInput("context", missing="answer_question.no_context", keeps_space=True, is_passage=True, lines=6),
         ),
-        Tool(
-            name="classify_text",
-            modality="text",
-            task="classification",
-            example_task="text-classification",
-            default_model="sst2",
-            task_class="TextClassifier",
+    ),
+    Tool(
+        name="choose",
+        modality="text",
+        purpose="choice",
+        default_model="choice",
+        inputs=(
+            TextInput("prompt", missing="choose.no_prompt", lines=2),
+            SeveralInput(
+                "choices",
+                of=TextInput("choice", missing="choose.no_choice", lines=1),
+                fewest=2,
+                most=6,
+                miscounted="choose.miscounted",
+            ),
         ),
-        Tool(
-            name="classify_image",
-            modality="vision",
-            task="classification",
-            example_task="image-classification",
-            default_model="objects",
-            task_class="ImageClassifier",
+    ),
+    Tool(
+        name="fill_mask",
+        modality="text",
+        purpose="mask filling",
+        default_model="mlm",
+        inputs=(TextInput("text", keeps_space=True), NumberInput("top_k", standard=5, least=1, most=20, step=1)),
+    ),
+    Tool(
+        name="continue_text",
+        modality="text",
+        purpose="continuation",
+        default_model="causal",
+        inputs=(
+            TextInput("prompt", keeps_space=True),
+            NumberInput("max_new_tokens", standard=30, least=1, most=100, step=1),
+            NumberInput("temperature", standard=0.8, least=0, most=2, step=0.05),
+            NumberInput("top_k", standard=50, least=0, most=200, step=1),
+            NumberInput("top_p", standard=0.95, least=0.05, most=1, step=0.05),
+            SeedInput("seed"),
         ),
-        Tool(
-            name="segment_image",
-            modality="vision",
-            task="segmentation",
-            example_task="segmentation",
-            default_model="pets3",
-            task_class="ImageSegmenter",
-        ),
-    )
-}
+        run=runs.continue_text,
+    ),
+    Tool(
+        name="classify_image",
+        modality="vision",
+        purpose="classification",
+        default_model="objects",
+        inputs=(PictureInput("image"),),
+    ),
+    Tool(
+        name="segment_image",
+        modality="vision",
+        purpose="segmentation",
+        default_model="pets3",
+        inputs=(PictureInput("image"),),
+    ),
+)
+TOOLS: dict[ToolName, Tool] = {tool.name: tool for tool in _TOOLS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ def draw_segmentation(answer: Answer) -> Drawing:
     """Write the overlay and the class ids of a segmentation."""
     classes = answer.result.classes
     colours = class_colours({share.id: share.label for share in classes})
-    overlay = compose(answer.source, answer.result.mask, colours)
+    overlay = compose(answer.inputs["image"], answer.result.mask, colours)
     return Drawing(_save(overlay, "overlay"), _save(Image.fromarray(answer.result.mask), "mask"), colours)
 
 

@@ -1,18 +1,22 @@
-"""Reading what a visitor gives: checked against the limits, or refused with the sentence that says what to do.
+"""The kinds of things that tools take, each with how it is read: checked against the limits, or refused with the
+sentence that says what to do.
 
 No message names a path: the same sentences go to whoever calls the API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from gradio.utils import get_upload_folder, is_in_or_equal
 from PIL import Image
 
-from data2vec_core.checkpoints.card import Modality
 from data2vec_core.processing.audio_io import (
     MODEL_RATE,
     AudioError,
@@ -24,11 +28,190 @@ from data2vec_core.processing.audio_io import (
     load_audio,
 )
 from data2vec_core.processing.image_io import ImageError, ImageTooLargeError, load_image
+from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextError
 from ui.settings import Settings
 from ui.words import say
 
 Sound = tuple[int, Waveform]
 """Samples a second, and the samples: (samples,) float32."""
+
+
+@dataclass(frozen=True)
+class Input(ABC):
+    """One thing that a tool takes."""
+
+    name: str
+    """Of the argument of the tool's endpoint."""
+
+    is_setting: ClassVar[bool] = False
+    """Whether it may be left out, and goes to the task by its name."""
+
+    @property
+    def default(self) -> Any:
+        """What stands for an input that is not given."""
+        return None
+
+    def received(self, value: Any) -> Any:
+        """What a browser or a client has sent, as `read` takes it.
+
+        Raises:
+            ValueError: it is not what such an input is sent as.
+        """
+        return value
+
+    @abstractmethod
+    def read(self, value: Any, settings: Settings) -> Any:
+        """What the task is given.
+
+        Raises:
+            ValueError: nothing there, unreadable, or beyond a limit.
+        """
+
+    def limit(self, settings: Settings) -> str:  # noqa: ARG002
+        """What may be given, in words; empty where there is nothing to say."""
+        return ""
+
+
+@dataclass(frozen=True)
+class SoundInput(Input):
+    """A sound file; read as a `Sound`."""
+
+    def received(self, value: Any) -> str | None:
+        return upload_path(value)
+
+    def read(self, value: str | None, settings: Settings) -> Sound:
+        if not value:
+            raise ValueError(say("sound.missing"))
+        with refusals_in_words(settings):
+            return MODEL_RATE, load_audio(value, max_seconds=settings.max_audio_seconds)
+
+    def limit(self, settings: Settings) -> str:
+        return say("sound.limit", seconds=f"{settings.max_audio_seconds:g}", megabytes=settings.max_upload_mb)
+
+
+@dataclass(frozen=True)
+class PictureInput(Input):
+    """A picture file; read as an RGB image, turned the way its camera was held."""
+
+    def received(self, value: Any) -> str | None:
+        return upload_path(value)
+
+    def read(self, value: str | None, settings: Settings) -> Image.Image:
+        if not value:
+            raise ValueError(say("picture.missing"))
+        with refusals_in_words(settings):
+            return load_image(value, max_pixels=int(settings.max_megapixels * 1e6))
+
+    def limit(self, settings: Settings) -> str:
+        return say("picture.limit", megapixels=f"{settings.max_megapixels:g}", megabytes=settings.max_upload_mb)
+
+
+@dataclass(frozen=True)
+class TextInput(Input):
+    """A text."""
+
+    missing: str = "text.missing"
+    """Key of the sentence for nothing but white space."""
+    keeps_space: bool = False
+    """Whether white space around it stays: answers may count its characters."""
+    is_passage: bool = False
+    """Whether it may be long."""
+    lines: int = 4
+    """Room on the page."""
+
+    def read(self, value: str | None, settings: Settings) -> str:
+        text = value if isinstance(value, str) else ""
+        if not text.strip():
+            raise ValueError(say(self.missing))
+        text = text if self.keeps_space else text.strip()
+        if len(text) > (limit := self._limit(settings)):
+            raise ValueError(say("text.too_long", characters=len(text), limit=limit))
+        return text
+
+    def limit(self, settings: Settings) -> str:
+        return say("passage.limit" if self.is_passage else "text.limit", characters=self._limit(settings))
+
+    def _limit(self, settings: Settings) -> int:
+        return settings.max_passage_characters if self.is_passage else settings.max_characters
+
+
+@dataclass(frozen=True)
+class LinesInput(Input):
+    """Several texts, one a line; read as a tuple, without the empty ones."""
+
+    def read(self, value: str | None, settings: Settings) -> tuple[str, ...]:
+        lines = [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else []
+        if not lines:
+            raise ValueError(say("text.missing"))
+        if len(lines) > settings.max_lines:
+            raise ValueError(say("lines.too_many", lines=len(lines), limit=settings.max_lines))
+        one = TextInput("line")
+        return tuple(one.read(line, settings) for line in lines)
+
+    def limit(self, settings: Settings) -> str:
+        return say("lines.limit", lines=settings.max_lines, characters=settings.max_characters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralInput(Input):
+    """A list of things of one kind; read as a tuple."""
+
+    of: Input
+    fewest: int
+    most: int
+    miscounted: str
+    """Key of the sentence for too few or too many."""
+
+    def received(self, value: Any) -> Any:
+        return [self.of.received(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+    def read(self, value: Any, settings: Settings) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)) or not self.fewest <= len(value) <= self.most:
+            raise ValueError(say(self.miscounted, fewest=self.fewest, most=self.most))
+        return tuple(self.of.read(each, settings) for each in value)
+
+    def limit(self, settings: Settings) -> str:
+        return self.of.limit(settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberInput(Input):
+    """A setting on a scale; whole where its step is."""
+
+    standard: float
+    """Where it stands by default."""
+    least: float
+    most: float
+    step: float
+
+    is_setting: ClassVar[bool] = True
+
+    @property
+    def default(self) -> float:
+        return self.standard
+
+    def read(self, value: Any, settings: Settings) -> float:  # noqa: ARG002
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        is_whole = isinstance(self.step, int)
+        if not is_number or not self.least <= value <= self.most or (is_whole and value != int(value)):
+            key = "number.not_whole" if is_whole else "number.out_of_range"
+            raise ValueError(say(key, name=self.name, least=self.least, most=self.most))
+        return int(value) if is_whole else float(value)
+
+
+@dataclass(frozen=True)
+class SeedInput(Input):
+    """What a draw starts from. Left out, it is drawn, so that the answer can say how to have it again."""
+
+    is_setting: ClassVar[bool] = True
+    MOST: ClassVar[int] = 2**31 - 1
+
+    def read(self, value: Any, settings: Settings) -> int:
+        if value is None:
+            return secrets.randbelow(10_000)  # short enough to be told to somebody
+        number = NumberInput(self.name, standard=0, least=0, most=self.MOST, step=1)
+        return int(number.read(value, settings))
+
 
 _SENTENCES: tuple[tuple[type[ValueError], str], ...] = (
     (AudioTooLongError, "sound.too_long"),
@@ -38,6 +221,9 @@ _SENTENCES: tuple[tuple[type[ValueError], str], ...] = (
     (AudioError, "sound.unreadable"),
     (ImageTooLargeError, "picture.too_large"),
     (ImageError, "picture.unreadable"),
+    (EmptyTextError, "text.missing"),
+    (MaskCountError, "text.no_mask"),
+    (TextError, "text.too_many_tokens"),
 )
 """What to tell the visitor when the library refuses an input; the first that fits counts."""
 
@@ -47,11 +233,11 @@ def refusals_in_words(settings: Settings) -> Iterator[None]:
     """Let the library's refusals of an input arrive as the page's sentences.
 
     Raises:
-        ValueError: in place of an `AudioError` or an `ImageError`.
+        ValueError: in place of an `AudioError`, an `ImageError` or a `TextError`.
     """
     try:
         yield
-    except (AudioError, ImageError) as error:
+    except (AudioError, ImageError, TextError) as error:
         key = next(key for kind, key in _SENTENCES if isinstance(error, kind))
         limits = {"seconds": f"{settings.max_audio_seconds:g}", "megapixels": f"{settings.max_megapixels:g}"}
         raise ValueError(say(key, **limits)) from None
@@ -72,49 +258,3 @@ def upload_path(file: Any) -> str | None:
     if not isinstance(path, str) or not is_in_or_equal(path, get_upload_folder()):
         raise ValueError(say("api.no_file"))
     return path
-
-
-def read_sound(path: str | None, settings: Settings) -> Sound:
-    """Decode a sound file within the limit of seconds.
-
-    Raises:
-        ValueError: no file, not a sound, empty, or too long.
-    """
-    if not path:
-        raise ValueError(say("sound.missing"))
-    with refusals_in_words(settings):
-        return MODEL_RATE, load_audio(path, max_seconds=settings.max_audio_seconds)
-
-
-def read_text(text: str | None, settings: Settings) -> str:
-    """Check a text.
-
-    Raises:
-        ValueError: nothing but white space, or too long.
-    """
-    text = text.strip() if isinstance(text, str) else ""
-    if not text:
-        raise ValueError(say("text.missing"))
-    if len(text) > settings.max_characters:
-        raise ValueError(say("text.too_long", characters=len(text), limit=settings.max_characters))
-    return text
-
-
-def read_picture(path: str | None, settings: Settings) -> Image.Image:
-    """Decode a picture within the limit of pixels, turned the way its camera was held, as RGB.
-
-    Raises:
-        ValueError: no file, not a picture, damaged, or too large.
-    """
-    if not path:
-        raise ValueError(say("picture.missing"))
-    with refusals_in_words(settings):
-        return load_image(path, max_pixels=int(settings.max_megapixels * 1e6))
-
-
-READERS: dict[Modality, Callable[[Any, Settings], Any]] = {
-    "audio": read_sound,
-    "text": read_text,
-    "vision": read_picture,
-}
-"""What is done with an input before a model sees it."""

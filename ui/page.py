@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -31,11 +32,11 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
         gr.HTML(_masthead(), elem_classes="html-plain")
         with gr.Tabs():
             with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech"):
-                transcription = speech.build(service, settings)
+                transcription = speech.build(service)
             with gr.Tab(say("tab.text"), id="text", elem_id="tab-text") as text_tab:
-                sentences = text.build(service, settings)
+                sentences = text.build(service)
             with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
-                pictures = vision.build(service, settings)
+                pictures = vision.build(service)
         gr.HTML(_accepted(settings), elem_classes="html-plain")
         transcription.open_on(demo.load)
         sentences.open_on(text_tab.select)
@@ -56,6 +57,7 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "enable_monitoring": False,
         "run_history": False,
+        "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools, where the extra `mcp` is installed
         "ssr_mode": False,
         "show_error": False,
     }
@@ -71,6 +73,8 @@ def _accepted(settings: Settings) -> str:
     lines = [
         say("limits.audio", seconds=f"{settings.max_audio_seconds:g}"),
         say("limits.text", characters=settings.max_characters),
+        say("limits.passage", characters=settings.max_passage_characters),
+        say("limits.lines", lines=settings.max_lines),
         say("limits.picture", megapixels=f"{settings.max_megapixels:g}"),
         say("limits.upload", megabytes=settings.max_upload_mb),
         say("limits.hub_yes", megabytes=settings.max_download_mb) if settings.allow_hub else say("limits.hub_no"),

@@ -1,11 +1,12 @@
-"""What the five tools have in common: an input and a model on the left, the answer on the right, four states.
+"""What all tools have in common: inputs and a model on the left, the answer on the right, four states.
 
 A panel is empty, working, showing a result, or showing an error in the place of the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,17 +15,18 @@ from gradio.components import Component
 from ui.catalogue import TOOLS, ModelEntry, ToolName
 from ui.errors import sentence
 from ui.examples import shipped_examples
-from ui.inputs import upload_path
+from ui.fields import PLUMBING, Field, field
+from ui.inputs import PictureInput
 from ui.service import Answer, Service
 from ui.views.labels import label_bars
-from ui.views.notice import empty, failed, made_by
+from ui.views.notice import empty, failed, made_by, outside
 from ui.words import say
 
 MODEL_QUEUE = "model"
 """All events that run a model wait in this one queue."""
 
 Show = Callable[[Answer], Sequence[Any]]
-"""An answer as the values of a panel's outputs."""
+"""An answer as the values of a panel's outputs: HTML, to which the panel adds who says so, and those of the others."""
 
 
 class Panel:
@@ -35,43 +37,39 @@ class Panel:
         service: Service,
         name: ToolName,
         *,
-        make_source: Callable[[str | None], Component],
-        make_outputs: Callable[[gr.HTML], Sequence[Component]],
         show: Show,
-        limit: str,
-        thumbnails: bool = False,
+        make_outputs: Callable[[gr.HTML], Sequence[Component]] | None = None,
     ) -> None:
         """
         Args:
             service: is asked for answers.
             name: the tool.
-            make_source: builds the input from the example to open with.
+            show: what to show of an answer.
             make_outputs: given the HTML that holds the result or the error, renders it and whatever else the tool
-                shows; returns these others, which stay hidden until there is a result.
-            show: the HTML and the values of the others.
-            limit: the note on what may be given.
-            thumbnails: show examples as pictures rather than by name.
+                shows; returns these others, which stay hidden until there is a result. None: there are no others.
         """
         self._service = service
         self._name = name
+        self._tool = TOOLS[name]
         self._show = show
         self._examples = shipped_examples(name)
-        tool = TOOLS[name]
 
-        gr.Markdown(say(f"{name}.intro"), elem_classes="intro")
-        with gr.Row(elem_classes="panel"):
+        gr.HTML(f"<p>{escape(say(f'{name}.intro'))}</p>", elem_classes=["intro", "html-plain"])
+        with gr.Row(elem_classes="tool"):
             with gr.Column(scale=5, min_width=300):
-                self.source = make_source(self._examples[0].source if self._examples else None)
-                gr.HTML(f'<p class="small">{limit}</p>', elem_classes="html-plain")
-                dataset = self._example_row(thumbnails)
+                things = self._lay_out(is_setting=False)
+                limits = dict.fromkeys(one.limit(service.settings) for one in self._tool.inputs)
+                gr.HTML(f'<p class="small">{escape(" ".join(filter(None, limits)))}</p>', elem_classes="html-plain")
+                dataset = self._example_row()
                 self.model = gr.Dropdown(
                     choices=[(_model_label(entry), entry.name) for entry in service.models_for(name)],
-                    value=tool.default_model,
+                    value=self._tool.default_model if service.knows(self._tool.default_model) else None,
                     label=say("panel.model"),
                     info=_model_info(service),
                     allow_custom_value=True,
                     elem_id=f"{name}-model",
                 )
+                self.fields = things | self._lay_out(is_setting=True)
                 with gr.Row(elem_classes="buttons"):
                     button = gr.Button(say(f"{name}.button"), variant="primary", scale=3, elem_id=f"{name}-run")
                     stop = gr.Button(
@@ -84,34 +82,39 @@ class Panel:
                     elem_classes=["result", "html-plain"],
                     render=False,
                 )
-                self._others = list(make_outputs(result))
+                self._others = list(make_outputs(result)) if make_outputs else []
+                if not make_outputs:
+                    result.render()
         self.outputs = [result, *self._others]
         self._wire(button, stop, dataset)
 
-    def run(self, source: Any, model: str, progress: gr.Progress = gr.Progress()) -> list[Any]:
-        """Ask a model about the visitor's input; values of all outputs.
+    def run(self, given: Mapping[Component, Any], progress: gr.Progress = gr.Progress()) -> Iterator[list[Any]]:
+        """Ask a model about the visitor's inputs; values of all outputs, anew whenever the answer has grown.
 
         Args:
-            source: a text, or a file as gradio hands it over when it does not preprocess: a file that is neither
-                sound nor picture gets our sentence, where gradio's own reading of it would fail without one.
-            model: as typed.
+            given: what the page's components hold, as gradio hands it over when it does not preprocess: a file that is
+                neither sound nor picture gets our sentence, where gradio's own reading of it would fail without one.
         """
 
-        def ask() -> Answer:
-            given = source if TOOLS[self._name].modality == "text" else upload_path(source)
-            return self._service.ask(self._name, given, model, _reporter(progress))
+        def answers() -> Iterator[Answer]:
+            held = {name: one.value([given[part] for part in one.inputs]) for name, one in self.fields.items()}
+            inputs = self._tool.received(held)
+            yield from self._service.stream(self._name, inputs, given[self.model], _reporter(progress))
 
-        return self._values(ask)
+        yield from self._shown(answers)
 
     def open(self, is_open: bool, progress: gr.Progress = gr.Progress()) -> list[Any]:
-        """The first time a visitor comes here: answer the example that the input holds already."""
-        if is_open or not self._examples:
+        """The first time a visitor comes here: answer the example that the inputs hold already."""
+        if is_open or not self._examples or not self._service.knows(self._tool.default_model):
             return [True, *(gr.skip() for _ in self.outputs)]
         return [True, *self._example_values(0, "", progress)]
 
     def choose_example(self, index: int, model: str, progress: gr.Progress = gr.Progress()) -> list[Any]:
-        """Put an example into the input and answer it."""
-        return [self._examples[index].source, *self._example_values(index, model, progress)]
+        """Put an example into the inputs, with the settings as they stand by default, and answer it."""
+        example = self._examples[index].inputs
+        given = {one.name: example.get(one.name, one.default) for one in self._tool.inputs}
+        filled = [value for name, one in self.fields.items() for value in one.filled(given[name])]
+        return [*filled, *self._example_values(index, model, progress)]
 
     def open_on(self, event: Callable[..., Any]) -> None:
         """Open the panel on an event such as `tab.select`."""
@@ -124,47 +127,64 @@ class Panel:
             show_progress_on=self.outputs[:1],
         )
 
+    def _lay_out(self, *, is_setting: bool) -> dict[str, Field]:
+        """The things to look at, or the settings, by name."""
+        opening: Mapping[str, Any] = self._examples[0].inputs if self._examples else {}
+        return {
+            one.name: field(one, self._name, opening.get(one.name, one.default))
+            for one in self._tool.inputs
+            if one.is_setting == is_setting
+        }
+
     def _wire(self, button: gr.Button, stop: gr.Button, dataset: gr.Dataset | None) -> None:
         self._is_open = gr.State(False)
         limit = self._service.settings.parallel_runs
         shared = {**_MODEL_EVENT, "concurrency_limit": limit, "show_progress_on": self.outputs[:1]}
-        triggers = [button.click]
-        if isinstance(self.source, gr.Textbox):
-            triggers.append(self.source.submit)
-        started = gr.on(triggers, _enabled, None, stop, **_PLUMBING)
-        run = started.then(self.run, [self.source, self.model], self.outputs, preprocess=False, **shared)
-        run.then(_disabled, None, stop, **_PLUMBING)
+        inputs = [part for one in self.fields.values() for part in one.inputs]
+        triggers = [button.click, *(part.submit for part in inputs if isinstance(part, gr.Textbox))]
+        started = gr.on(triggers, _enabled, None, stop, **PLUMBING)
+        run = started.then(self.run, {*inputs, self.model}, self.outputs, preprocess=False, **shared)
+        run.then(_disabled, None, stop, **PLUMBING)
         cancels = [run]
         if dataset is not None:
-            chosen = dataset.click(_enabled, None, stop, **_PLUMBING).then(
-                self.choose_example, [dataset, self.model], [self.source, *self.outputs], **shared
+            filled = [part for one in self.fields.values() for part in one.outputs]
+            chosen = dataset.click(_enabled, None, stop, **PLUMBING).then(
+                self.choose_example, [dataset, self.model], [*filled, *self.outputs], **shared
             )
-            chosen.then(_disabled, None, stop, **_PLUMBING)
+            chosen.then(_disabled, None, stop, **PLUMBING)
             cancels.append(chosen)
-        stop.click(_disabled, None, stop, cancels=cancels, **_PLUMBING)
-        if not isinstance(self.source, gr.Textbox):  # another file: the answer to the last one would stand beside it
-            self.source.input(self._cleared, None, self.outputs, **_PLUMBING)  # type: ignore[attr-defined]
+        stop.click(_disabled, None, stop, cancels=cancels, **PLUMBING)
+        for part in inputs:  # another file: the answer to the last one would stand beside it
+            if isinstance(part, (gr.Audio, gr.Image)):
+                part.input(self._cleared, None, self.outputs, **PLUMBING)
 
-    def _example_row(self, thumbnails: bool) -> gr.Dataset | None:
+    def _example_row(self) -> gr.Dataset | None:
         if not self._examples:
             return None
+        first = self._tool.inputs[0]
+        is_picture = isinstance(first, PictureInput)
         return gr.Dataset(
-            components=[gr.Image(render=False) if thumbnails else gr.Textbox(render=False)],
-            samples=[[example.source if thumbnails else example.label] for example in self._examples],
+            components=[gr.Image(render=False) if is_picture else gr.Textbox(render=False)],
+            samples=[[example.inputs[first.name] if is_picture else example.label] for example in self._examples],
             type="index",
             label=say("panel.examples"),
             elem_id=f"{self._name}-examples",
         )
 
     def _example_values(self, index: int, model: str, progress: gr.Progress) -> list[Any]:
-        source = self._examples[index].source
-        return self._values(lambda: self._service.ask_example(self._name, source, model, _reporter(progress)))
+        example = self._examples[index]
+        [values] = self._shown(
+            lambda: iter([self._service.ask_example(self._name, example, model, _reporter(progress))])
+        )
+        return values
 
-    def _values(self, ask: Callable[[], Answer]) -> list[Any]:
+    def _shown(self, answers: Callable[[], Iterator[Answer]]) -> Iterator[list[Any]]:
         try:
-            return list(self._show(ask()))
+            for answer in answers():
+                html, *others = self._show(answer)
+                yield [html + made_by(answer.result.model, answer.entry), *others]
         except Exception as error:
-            return [failed(sentence(error)), *self._hidden()]
+            yield [failed(sentence(error)), *self._hidden()]
 
     def _cleared(self) -> list[Any]:
         return [empty(say(f"{self._name}.empty")), *self._hidden()]
@@ -173,18 +193,26 @@ class Panel:
         return [type(other)(visible=False) for other in self._others]
 
 
-def result_alone(result: gr.HTML) -> list[Component]:
-    """Outputs of a tool whose answer is HTML and nothing else."""
-    result.render()
-    return []
+Builder = Callable[[Service], Panel]
+
+
+def in_tabs(service: Service, builders: Mapping[ToolName, Builder]) -> Panel:
+    """Lay out a tab a tool, each opened when it is first looked at; returns the panel that shows first."""
+    panels = []
+    with gr.Tabs(overflow_behavior="wrap"):
+        for name, build in builders.items():
+            with gr.Tab(say(f"{name}.tab"), id=name, elem_id=f"tab-{name.replace('_', '-')}") as tab:
+                panels.append(build(service))
+            if len(panels) > 1:
+                panels[-1].open_on(tab.select)
+    return panels[0]
 
 
 def show_labels(answer: Answer) -> list[Any]:
-    """Classes as bars, and who says so."""
-    return [label_bars(answer.result.labels) + made_by(answer.result.model, answer.entry)]
+    """Classes as bars, and whether any of them can be right."""
+    return [outside(answer.result.outside) + label_bars(answer.result.labels)]
 
 
-_PLUMBING: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 _MODEL_EVENT: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODEL_QUEUE}
 
 

@@ -6,19 +6,17 @@ import dataclasses
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
-from ui.inputs import READERS, refusals_in_words
+from ui.examples import Example
+from ui.inputs import refusals_in_words
 from ui.settings import Settings
 from ui.words import say
-
-if TYPE_CHECKING:
-    from data2vec_core.tasks.results import Result
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _BARE_NAME = re.compile(r"[\w-][\w.-]*")
@@ -33,8 +31,8 @@ class Answer:
 
     result: Any
     """The dataclass of the tool's task."""
-    source: Any
-    """The checked input: a `Sound`, a text or an RGB picture."""
+    inputs: Mapping[str, Any]
+    """By name, as they were checked: a `Sound`, a text, an RGB picture, a number, several of these."""
     entry: ModelEntry | None
     """What is known about the model; None for one that a visitor named."""
 
@@ -68,9 +66,13 @@ class Service:
         self.settings = settings
         self.models = tuple(known_models(settings.bundled_folder) if models is None else models)
         self._load = load or self._from_checkpoint
-        self._slots: OrderedDict[tuple[ToolName, str], _Slot] = OrderedDict()
+        self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()
         self._slots_lock = threading.Lock()
         self._example_answers: dict[tuple[ToolName, str], Answer] = {}
+
+    def knows(self, model: str) -> bool:
+        """Whether a model is of the list."""
+        return any(entry.name == model for entry in self.models)
 
     def models_for(self, name: ToolName) -> list[ModelEntry]:
         """The models to offer for a tool: those made for it, and public encoders of its modality, which say what they
@@ -83,54 +85,74 @@ class Service:
             or (entry.card.is_encoder and entry.card.modality == tool.modality and not entry.is_bundled)
         ]
 
-    def loaded(self) -> list[tuple[ToolName, str]]:
-        """Tool and model of everything in memory, the one used longest ago first."""
+    def loaded(self) -> list[tuple[str, str]]:
+        """Task and model of everything in memory, the one used longest ago first."""
         with self._slots_lock:
             return list(self._slots)
 
-    def ask(self, name: ToolName, source: Any, model: str = "", report: Report = lambda *_: None) -> Answer:
-        """Check an input, run a model on it.
+    def ask(
+        self, name: ToolName, inputs: Mapping[str, Any], model: str = "", report: Report = lambda *_: None
+    ) -> Answer:
+        """As `stream`, for who wants the whole answer only."""
+        *_, answer = self.stream(name, inputs, model, report)
+        return answer
+
+    def stream(
+        self, name: ToolName, inputs: Mapping[str, Any], model: str = "", report: Report = lambda *_: None
+    ) -> Iterator[Answer]:
+        """Check the inputs, run a model on them.
+
+        The model is kept from others only for as long as it makes the next piece: who stops asking holds up nobody.
 
         Args:
             name: the tool.
-            source: a path or a text, as the visitor gave it.
+            inputs: by name, as the visitor gave them: paths, texts, numbers, lists of these.
             model: a bundled name, a hub id or a local folder; empty for the tool's default.
             report: is told what is being done.
+
+        Returns:
+            the answer as it grows, at least once, whole at last.
 
         Raises:
             ValueError: an input that is missing, unreadable or beyond a limit, or a model that may not be used here.
             CheckpointError: a model that cannot be had or read.
         """
         tool = TOOLS[name]
-        checked = READERS[tool.modality](source, self.settings)
+        checked = tool.read(inputs, self.settings)
         if not isinstance(model, str):
             raise ValueError(say("model.no_text"))
         model = model.strip() or tool.default_model
         entry = next((entry for entry in self.models if entry.name == model), None)
         place = self._place(tool, model, entry)
 
-        slot = self._slot(name, model)
+        slot = self._slot(tool, model)
         with slot.lock:
             if slot.task is None:
                 report(0.1, say("working.loading", model=model))
                 slot.task = self._loaded_task(tool, model, place, is_named=entry is None)
-            report(0.5, say("working.running"))
-            with refusals_in_words(self.settings):
-                result: Result = slot.task(checked)
-        return Answer(dataclasses.replace(result, model=model), checked, entry)
+        report(0.5, say("working.running"))
+        results = tool.answers(slot.task, checked)
+        while True:
+            with slot.lock, refusals_in_words(self.settings):
+                result = next(results, None)
+            if result is None:
+                return
+            yield Answer(dataclasses.replace(result, model=model), checked, entry)
 
-    def ask_example(self, name: ToolName, source: str, model: str = "", report: Report = lambda *_: None) -> Answer:
+    def ask_example(
+        self, name: ToolName, example: Example, model: str = "", report: Report = lambda *_: None
+    ) -> Answer:
         """As `ask`, for a shipped example: the default model answers each of them once, and the answer is kept."""
         if model not in ("", TOOLS[name].default_model):
-            return self.ask(name, source, model, report)
-        key = (name, source)
+            return self.ask(name, example.inputs, model, report)
+        key = (name, example.label)
         if key not in self._example_answers:
-            self._example_answers[key] = self.ask(name, source, "", report)
+            self._example_answers[key] = self.ask(name, example.inputs, "", report)
         return self._example_answers[key]
 
     def _place(self, tool: Tool, model: str, entry: ModelEntry | None) -> str:
         """Where to load a model from: a folder or a hub id, if this host allows it."""
-        fitting = ", ".join(entry.name for entry in self.models if tool.fits(entry.card))
+        fitting = ", ".join(entry.name for entry in self.models if tool.fits(entry.card)) or say("model.none")
         if entry is not None:
             if tool.fits(entry.card):
                 return str(entry.folder or model)
@@ -148,11 +170,11 @@ class Service:
             raise ValueError(say("model.unknown", model=model, names=fitting))
         raise ValueError(say("model.no_folders"))
 
-    def _slot(self, name: ToolName, model: str) -> _Slot:
+    def _slot(self, tool: Tool, model: str) -> _Slot:
         """The model's place in memory, now the one used last; whatever is beyond the bound gives way."""
         with self._slots_lock:
-            slot = self._slots.setdefault((name, model), _Slot())
-            self._slots.move_to_end((name, model))
+            slot = self._slots.setdefault((tool.task_name, model), _Slot())
+            self._slots.move_to_end((tool.task_name, model))
             while len(self._slots) > self.settings.models_in_memory:
                 self._slots.popitem(last=False)
             return slot
@@ -165,7 +187,7 @@ class Service:
             return self._load(tool, place)
         except BaseException as error:
             with self._slots_lock:
-                self._slots.pop((tool.name, model), None)
+                self._slots.pop((tool.task_name, model), None)
             if isinstance(error, CheckpointError):  # the visitor's word for it, not the host's folder
                 raise CheckpointError(str(error).replace(place, model)) from error
             raise

@@ -27,6 +27,10 @@ class Settings:
     """Largest picture, in millions of pixels after decoding."""
     max_characters: int = 2000
     """Longest text."""
+    max_passage_characters: int = 20_000
+    """Longest passage to find an answer in."""
+    max_lines: int = 200
+    """Most texts at once, one a line."""
     models_in_memory: int = 6
     """Loaded models kept; the one used longest ago goes first."""
     threads: int = 2

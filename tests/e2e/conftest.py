@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from tests.tasks.conftest import checkpoints  # noqa: F401 - a fixture
 from tests.ui.conftest import address, bundled_folder, files, settings  # noqa: F401 - fixtures
+from ui.catalogue import TOOLS
 
 QUIET = (
     "--no-sandbox",
@@ -67,13 +68,33 @@ class Visit:
         return result.inner_text()
 
     def bring(self, tool: str, path: str) -> None:
-        """Put a file into a panel in place of what is there, and run it."""
-        source = self.page.locator(f"#{tool}-source")
-        remove = source.get_by_label("Clear").or_(source.get_by_label("Remove Image"))
-        remove.first.click()
+        """Put a file into a panel of one file in place of what is there, and run it."""
+        name = TOOLS[tool].inputs[0].name  # type: ignore[index]
+        self.clear(f"#{tool}-{name}")
+        self.upload(f"#{tool}-{name}", path)
+        self.run(tool)
+
+    def clear(self, place: str) -> None:
+        """Take out the file that is there."""
+        self._remove(place).click()
+
+    def upload(self, place: str, path: str) -> None:
+        """Put a file where there is none."""
         with self.page.expect_response(lambda response: "/upload" in response.url):
-            source.locator("input[type=file]").set_input_files(path)
-        source.get_by_label("Clear").or_(source.get_by_label("Remove Image")).first.wait_for()
+            self.page.locator(place).locator("input[type=file]").set_input_files(path)
+        self._remove(place).wait_for()
+
+    def _remove(self, place: str) -> Locator:
+        source = self.page.locator(place)
+        return source.get_by_label("Clear").or_(source.get_by_label("Remove Image")).first
+
+    def fill(self, tool: str, **texts: str) -> None:
+        """Type into fields, by name."""
+        for name, text in texts.items():
+            self.page.locator(f"#{tool}-{name}").locator("textarea, input").first.fill(text)
+
+    def run(self, tool: str) -> None:
+        """Press the panel's button."""
         self.page.locator(f"#{tool}-run").click()
 
 

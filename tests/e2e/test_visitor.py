@@ -10,15 +10,23 @@ import pytest
 from PIL import Image
 
 from tests.e2e.conftest import Visit
+from ui.catalogue import TOOLS, ToolName
 from ui.words import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 Files = Callable[[str], str]
-PANELS = [
+PANELS: list[tuple[str | None, ToolName]] = [
     (None, "transcribe"),
     ("Classify sound", "classify_audio"),
+    ("Same speaker?", "compare_speakers"),
+    ("Who speaks when", "speaker_activity"),
     ("Text", "classify_text"),
+    ("Tag", "tag_tokens"),
+    ("Answer", "answer_question"),
+    ("Choose", "choose"),
+    ("Fill the mask", "fill_mask"),
+    ("Continue", "continue_text"),
     ("Vision", "classify_image"),
     ("Segment", "segment_image"),
 ]
@@ -38,12 +46,8 @@ def walk(visit: Visit) -> list[str]:
 
 def test_every_panel_opens_with_an_answer_and_asks_no_other_host(visit: Visit) -> None:
     answers = walk(visit)
-    assert [re.findall(r"Answered by (\w+)", answer) for answer in answers] == [
-        ["an4"],
-        ["commands"],
-        ["sst2"],
-        ["objects"],
-        ["pets3"],
+    assert [re.findall(r"Answered by ([\w-]+)", answer) for answer in answers] == [
+        [TOOLS[tool].default_model] for _, tool in PANELS
     ]
     assert visit.complaints == []
     assert visit.other_hosts == []
@@ -54,6 +58,10 @@ def test_a_phone_needs_no_sideways_scroll(visit: Visit) -> None:
     for tab, tool in PANELS:
         visit.open(tab, tool)
         assert visit.page.evaluate("document.documentElement.scrollWidth") == 390, tool
+        if tool == "classify_text":
+            visit.page.get_by_label(say("classify_text.many")).check()
+            visit.wait_for("classify_lines")
+            assert visit.page.evaluate("document.documentElement.scrollWidth") == 390, "classify_lines"
 
 
 def brightness(visit: Visit, selector: str, property_name: str) -> float:
@@ -133,7 +141,7 @@ def test_an_uploaded_picture_is_segmented_and_can_be_kept(visit: Visit, files: F
 
 def test_a_typed_sentence_is_classified_and_cannot_become_markup(visit: Visit) -> None:
     visit.open("Text", "classify_text")
-    box = visit.page.locator("#classify_text-source textarea")
+    box = visit.page.locator("#classify_text-text textarea")
     box.fill("")
     visit.page.locator("#classify_text-run").click()
     assert say("text.missing") in visit.wait_for("classify_text", ".failed")
@@ -152,11 +160,11 @@ def test_a_typed_sentence_is_classified_and_cannot_become_markup(visit: Visit) -
 
 def test_an_example_fills_the_input_and_is_answered(visit: Visit) -> None:
     visit.open("Text", "classify_text")
-    box = visit.page.locator("#classify_text-source textarea")
+    box = visit.page.locator("#classify_text-text textarea")
     before = box.input_value()
     visit.page.locator("#classify_text-examples button").nth(1).click()
     visit.page.wait_for_function(
-        "before => document.querySelector('#classify_text-source textarea').value !== before", arg=before
+        "before => document.querySelector('#classify_text-text textarea').value !== before", arg=before
     )
     visit.wait_for("classify_text")
 
@@ -164,7 +172,7 @@ def test_an_example_fills_the_input_and_is_answered(visit: Visit) -> None:
 @pytest.mark.parametrize("visit", [{"permissions": ["microphone"]}], indirect=True)
 def test_a_recording_is_transcribed(visit: Visit) -> None:
     visit.open()
-    source = visit.page.locator("#transcribe-source")
+    source = visit.page.locator("#transcribe-audio")
     source.get_by_label("Clear").click()
     visit.page.locator("#transcribe-run").click()
     assert say("sound.missing") in visit.wait_for("transcribe", ".failed")

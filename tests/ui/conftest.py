@@ -33,7 +33,7 @@ def address(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Paths by name: sound, silence, long sound, no sound, picture, large picture, no picture."""
+    """Paths by name: two sounds, silence, long sound, no sound, picture, large picture, no picture."""
     folder = tmp_path_factory.mktemp("files")
     generator = np.random.default_rng(0)
 
@@ -44,6 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
     soundfile.write(folder / "sound.wav", noise(1.0), 16_000)
+    soundfile.write(folder / "other.wav", noise(1.0, 0.5) + np.sin(np.arange(16_000) / 9), 16_000)
     soundfile.write(folder / "silence.wav", np.zeros(16_000), 16_000)
     soundfile.write(folder / "long.wav", noise(21.0), 16_000)
     soundfile.write(folder / "short.wav", noise(0.001), 16_000)

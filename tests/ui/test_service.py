@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from data2vec_core.checkpoints import hub
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.tasks.results import Classification, LabelScore
-from ui.catalogue import PUBLIC_MODELS, ModelEntry, Tool
+from ui.catalogue import PUBLIC_MODELS, TOOLS, ModelEntry, Tool
+from ui.examples import Example
 from ui.service import Service
 from ui.settings import Settings
 
@@ -39,13 +40,28 @@ class Loader:
         if self.error is not None:
             raise self.error
 
-        def task(text: str) -> Classification:
-            self.running += 1
-            self.most_running = max(self.most_running, self.running)
-            self.running -= 1
-            return Classification(model=place, labels=(LabelScore(label=text, score=1.0),))
+        return FakeTask(place, self)
 
-        return task
+
+class FakeTask:
+    """Stands in for a text classifier and a continuer: repeats what it is given."""
+
+    def __init__(self, place: str, loader: Loader) -> None:
+        self.model_name = place
+        self.loader = loader
+
+    def __call__(self, text: str) -> Classification:
+        loader = self.loader
+        loader.running += 1
+        loader.most_running = max(loader.most_running, loader.running)
+        loader.running -= 1
+        return Classification(model=self.model_name, labels=(LabelScore(label=text, score=1.0),))
+
+    def batch(self, texts: Sequence[str]) -> list[Classification]:
+        return [self(text) for text in texts]
+
+    def stream(self, prompt: str, *, max_new_tokens: int, **_: Any) -> Iterator[str]:
+        yield from prompt.split()[:max_new_tokens]
 
 
 @pytest.fixture
@@ -63,16 +79,16 @@ def make(loader: Loader, **settings: Any) -> Service:
 
 
 def test_the_default_model_answers_and_is_named_without_its_folder(loader: Loader) -> None:
-    answer = make(loader).ask("classify_text", " good ")
+    answer = make(loader).ask("classify_text", {"text": " good "})
     assert loader.places == ["/models/sst2"]
     assert answer.result == Classification(model="sst2", labels=(LabelScore(label="good", score=1.0),))
-    assert (answer.source, answer.entry) == ("good", BUNDLED)
+    assert (answer.inputs, answer.entry) == ({"text": "good"}, BUNDLED)
 
 
 def test_nothing_is_loaded_before_someone_asks_or_for_a_bad_input(loader: Loader) -> None:
     service = make(loader)
     with pytest.raises(ValueError, match="no text"):
-        service.ask("classify_text", "")
+        service.ask("classify_text", {"text": ""})
     assert loader.places == []
 
 
@@ -80,7 +96,7 @@ def test_a_model_is_loaded_once_under_concurrency(loader: Loader) -> None:
     service = make(loader)
     loader.gate.clear()
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(service.ask, "classify_text", str(i)) for i in range(8)]
+        asked = [pool.submit(service.ask, "classify_text", {"text": str(i)}) for i in range(8)]
         loader.gate.set()
         assert [future.result().result.labels[0].label for future in asked] == [str(i) for i in range(8)]
     assert loader.places == ["/models/sst2"]
@@ -93,9 +109,9 @@ def test_the_model_used_longest_ago_gives_way(loader: Loader, tmp_path: Path) ->
         (tmp_path / name).mkdir()
     a, b, c = (str(tmp_path / name) for name in "abc")
     for model in (a, b, a, c):
-        service.ask("classify_text", "x", model)
+        service.ask("classify_text", {"text": "x"}, model)
     assert service.loaded() == [("classify_text", a), ("classify_text", c)]
-    service.ask("classify_text", "x", a)
+    service.ask("classify_text", {"text": "x"}, a)
     assert loader.places == [a, b, c]
 
 
@@ -103,37 +119,37 @@ def test_a_failed_load_leaves_room_for_another_try(loader: Loader) -> None:
     service = make(loader)
     loader.error = CheckpointError("no network")
     with pytest.raises(CheckpointError, match="no network"):
-        service.ask("classify_text", "x")
+        service.ask("classify_text", {"text": "x"})
     assert service.loaded() == []
     loader.error = None
-    assert service.ask("classify_text", "x").result.model == "sst2"
+    assert service.ask("classify_text", {"text": "x"}).result.model == "sst2"
 
 
 def test_an_example_is_answered_once_by_the_default_model(loader: Loader, tmp_path: Path) -> None:
-    service = make(loader)
-    assert service.ask_example("classify_text", "x") is service.ask_example("classify_text", "x", "sst2")
+    service, example = make(loader), Example("x", {"text": "x"})
+    assert service.ask_example("classify_text", example) is service.ask_example("classify_text", example, "sst2")
     other = str(tmp_path)
-    assert service.ask_example("classify_text", "x", other).result.model == other
+    assert service.ask_example("classify_text", example, other).result.model == other
 
 
 def test_a_hub_id_is_passed_on_where_it_is_allowed(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "hub_size", lambda _: 10_000_000)
-    assert make(loader).ask("classify_text", "x", "someone/model").result.model == "someone/model"
+    assert make(loader).ask("classify_text", {"text": "x"}, "someone/model").result.model == "someone/model"
     with pytest.raises(ValueError, match="someone/model is not a bundled model, and this host does not download"):
-        make(loader, allow_hub=False).ask("classify_text", "x", "someone/model")
+        make(loader, allow_hub=False).ask("classify_text", {"text": "x"}, "someone/model")
 
 
 def test_a_public_checkpoint_is_allowed_even_where_other_ids_are_not(loader: Loader, picture: str) -> None:
     service = make(loader, allow_hub=False)
     loader.error = CheckpointError("facebook/data2vec-vision-base-ft1k needs a network")
     with pytest.raises(CheckpointError, match="^facebook/data2vec-vision-base-ft1k needs a network$"):
-        service.ask("classify_image", picture, "facebook/data2vec-vision-base-ft1k")
+        service.ask("classify_image", {"image": picture}, "facebook/data2vec-vision-base-ft1k")
 
 
 def test_a_download_beyond_the_limit_is_refused(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "hub_size", lambda _: 2_000_000_000)
     with pytest.raises(ValueError, match="someone/large is too large for this host: 2000 MB, and at most 1500 MB"):
-        make(loader).ask("classify_text", "x", "someone/large")
+        make(loader).ask("classify_text", {"text": "x"}, "someone/large")
     assert loader.places == []
 
 
@@ -144,37 +160,37 @@ def test_without_a_network_loading_says_what_is_missing(loader: Loader, monkeypa
     monkeypatch.setattr(hub, "hub_size", unreachable)
     loader.error = CheckpointError("someone/model is not on this machine, and there is no network")
     with pytest.raises(CheckpointError, match="is not on this machine"):
-        make(loader).ask("classify_text", "x", "someone/model")
+        make(loader).ask("classify_text", {"text": "x"}, "someone/model")
 
 
 def test_folders_are_opened_only_where_that_is_allowed(loader: Loader, tmp_path: Path) -> None:
     folder = str(tmp_path)
-    assert make(loader).ask("classify_text", "x", folder).result.model == folder
+    assert make(loader).ask("classify_text", {"text": "x"}, folder).result.model == folder
     for place in (folder, "/etc", "../models", "~/models"):
         with pytest.raises(ValueError, match="does not open its folders"):
-            make(loader, allow_local_folders=False).ask("classify_text", "x", place)
+            make(loader, allow_local_folders=False).ask("classify_text", {"text": "x"}, place)
 
 
 def test_an_unknown_name_lists_the_bundled_ones(loader: Loader) -> None:
     with pytest.raises(ValueError, match=r"no model called sst3 here. Models for this: sst2\."):
-        make(loader).ask("classify_text", "x", "sst3")
+        make(loader).ask("classify_text", {"text": "x"}, "sst3")
     with pytest.raises(ValueError, match="by its name"):
-        make(loader).ask("classify_text", "x", 5)  # type: ignore[arg-type]
+        make(loader).ask("classify_text", {"text": "x"}, 5)  # type: ignore[arg-type]
 
 
 def test_a_model_made_for_something_else_is_not_tried(loader: Loader) -> None:
     service = make(loader)
     with pytest.raises(ValueError, match=r"base-960h was made for something else. Models for this: sst2\."):
-        service.ask("classify_text", "x", "facebook/data2vec-audio-base-960h")
+        service.ask("classify_text", {"text": "x"}, "facebook/data2vec-audio-base-960h")
     with pytest.raises(ValueError, match="text-base is an encoder without a trained head"):
-        service.ask("classify_text", "x", "facebook/data2vec-text-base")
+        service.ask("classify_text", {"text": "x"}, "facebook/data2vec-text-base")
     assert loader.places == []
 
 
 def test_an_error_names_the_model_and_not_the_hosts_folder(loader: Loader) -> None:
     loader.error = CheckpointError("/models/sst2: model.safetensors is damaged")
     with pytest.raises(CheckpointError, match="^sst2: model.safetensors is damaged$"):
-        make(loader).ask("classify_text", "x")
+        make(loader).ask("classify_text", {"text": "x"})
 
 
 def test_a_tool_offers_the_models_made_for_it_and_public_encoders(loader: Loader) -> None:
@@ -186,4 +202,47 @@ def test_a_tool_offers_the_models_made_for_it_and_public_encoders(loader: Loader
         "facebook/data2vec-audio-base",
     ]
     with pytest.raises(ValueError, match="text is an encoder without a trained head"):
-        service.ask("classify_text", "x", "text")
+        service.ask("classify_text", {"text": "x"}, "text")
+
+
+CONTINUER = ModelEntry(card=Card(name="causal", modality="text", task="continuation"), folder=Path("/models/causal"))
+
+
+def test_an_answer_that_grows_comes_piece_by_piece_and_is_whole_at_last(loader: Loader) -> None:
+    service = Service(Settings(), models=(CONTINUER,), load=loader)
+    inputs = {"prompt": "so it goes ", "max_new_tokens": 2}
+    answers = list(service.stream("continue_text", inputs))
+    assert [answer.result.text for answer in answers] == ["so it goes", "so it goesso", "so it goessoit"]
+    assert {answer.result.model for answer in answers} == {"causal"}
+    assert service.ask("continue_text", inputs).result.text == "so it goessoit"
+
+
+def test_who_stops_listening_holds_up_nobody(loader: Loader) -> None:
+    service = Service(Settings(), models=(CONTINUER,), load=loader)
+    begun = service.stream("continue_text", {"prompt": "so it goes"})
+    assert [next(begun).result.text, next(begun).result.text] == ["so it goes", "so it goesso"]
+    assert service.ask("continue_text", {"prompt": "on"}).result.text == "onon"  # while the other one waits
+
+
+def test_a_seed_that_is_left_out_is_drawn_and_told(loader: Loader) -> None:
+    service = Service(Settings(), models=(CONTINUER,), load=loader)
+    seeds = {service.ask("continue_text", {"prompt": "on"}).inputs["seed"] for _ in range(20)}
+    assert len(seeds) > 1
+    assert service.ask("continue_text", {"prompt": "on", "seed": 7}).inputs["seed"] == 7
+
+
+def test_tools_with_one_task_share_the_loaded_model(loader: Loader) -> None:
+    service = make(loader)
+    service.ask("classify_text", {"text": "x"})
+    lines = "\n".join(["one", " ", *(str(i) for i in range(60))])
+    answers = list(service.stream("classify_lines", {"lines": lines}))
+    assert [len(answer.result.classifications) for answer in answers] == [50, 61]
+    assert [each.labels[0].label for each in answers[-1].result.classifications[:2]] == ["one", "0"]
+    assert loader.places == ["/models/sst2"]
+
+
+def test_a_tool_without_any_model_says_so(loader: Loader) -> None:
+    service = Service(Settings(), models=(), load=loader)
+    assert not service.knows(TOOLS["fill_mask"].default_model)
+    with pytest.raises(ValueError, match="no model called mlm here. Models for this: none yet"):
+        service.ask("fill_mask", {"text": "a <mask>"})

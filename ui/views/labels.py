@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -31,8 +32,10 @@ def label_bars(labels: Sequence[LabelScore]) -> str:
 
 
 def display_name(label: str) -> str:
-    """A label as people write it: `grand_piano` as "grand piano", `_unknown_` as "unknown"."""
-    return label.replace("_", " ").strip() or label
+    """A label as people write it: `grand_piano` as "grand piano", `timeRange` as "time range", `_unknown_` as
+    "unknown"."""
+    words = re.sub(r"([a-z])([A-Z][a-z])", lambda met: f"{met[1]} {met[2].lower()}", label)
+    return words.replace("_", " ").strip() or label
 
 
 def percent(fraction: float) -> str:

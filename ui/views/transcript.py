@@ -6,6 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ui.views.labels import percent
+from ui.views.tables import details_table
+from ui.views.timeline import seconds_axis
 from ui.words import say
 
 if TYPE_CHECKING:
@@ -41,27 +43,13 @@ def _timeline(result: Transcript) -> str:
         f'width:{100 * (word.end - word.start) / duration:.2f}%"><span>{escape(word.word)}</span></span>'
         for word in result.words
     )
-    step = next((step for step in (0.5, 1, 2, 5, 10, 30, 60) if duration / step <= 8), 300)
-    ticks = "".join(
-        f'<span class="tick" style="left:{100 * i * step / duration:.2f}%">{i * step:g}</span>'
-        for i in range(int(duration / step) + 1)
-    )
     return (
-        f'<figure class="timeline" aria-hidden="true"><div class="blocks">{blocks}</div>'
-        f'<div class="ticks">{ticks}</div><figcaption>{escape(say("transcribe.timeline"))}</figcaption></figure>'
+        f'<figure class="timeline" aria-hidden="true"><div class="blocks">{blocks}</div>{seconds_axis(duration)}'
+        f"<figcaption>{escape(say('transcribe.timeline'))}</figcaption></figure>"
     )
 
 
 def _table(result: Transcript) -> str:
-    heads = "".join(
-        f'<th scope="col">{escape(say(f"transcribe.{name}"))}</th>' for name in ("word", "start", "end", "confidence")
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{escape(word.word)}</th><td>{word.start:.2f}</td><td>{word.end:.2f}</td>'
-        f"<td>{percent(word.confidence)}</td></tr>"
-        for word in result.words
-    )
-    return (
-        f"<details><summary>{escape(say('transcribe.table'))}</summary>"
-        f'<table class="numbers"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></details>'
-    )
+    heads = [say(key) for key in ("transcribe.word", "transcribe.start", "transcribe.end", "transcribe.confidence")]
+    rows = [(word.word, f"{word.start:.2f}", f"{word.end:.2f}", percent(word.confidence)) for word in result.words]
+    return details_table(say("transcribe.table"), heads, rows)

@@ -1,0 +1,66 @@
+"""The examples that panels open with: whole, and answered rightly by the bundled models where that can be said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ui.catalogue import TOOLS, ToolName
+from ui.examples import EXAMPLES_FOLDER, INPUTS_FILE, Example, shipped_examples
+from ui.inputs import PictureInput, SeveralInput, SoundInput
+from ui.service import Service
+from ui.settings import Settings
+
+EVERY = [(tool, example) for tool in TOOLS for example in shipped_examples(tool)]
+
+
+def test_every_tool_has_examples_and_no_two_have_the_same_name() -> None:
+    assert set(json.loads((EXAMPLES_FOLDER / INPUTS_FILE).read_text(encoding="utf-8"))) == set(TOOLS)
+    for tool in TOOLS:
+        labels = [example.label for example in shipped_examples(tool)]
+        assert labels
+        assert len(set(labels)) == len(labels)
+
+
+def test_a_project_without_assets_has_no_examples(tmp_path: Path) -> None:
+    assert shipped_examples("choose", tmp_path) == []
+
+
+@pytest.mark.parametrize(("tool", "example"), EVERY, ids=lambda value: getattr(value, "label", value)[:30])
+def test_an_example_can_be_read_and_its_files_are_listed(tool: ToolName, example: Example) -> None:
+    assert TOOLS[tool].read(example.inputs, Settings())
+    listed = {record["file"] for record in json.loads((EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))}
+    for one in TOOLS[tool].inputs:
+        kind = one.of if isinstance(one, SeveralInput) else one
+        if isinstance(kind, (SoundInput, PictureInput)):
+            value = example.inputs[one.name]
+            assert {Path(path).name for path in (value if kind is not one else [value])} <= listed
+
+
+def said(result: Any) -> Any:
+    """The gist of a result, as examples state what is right."""
+    for field in ("same_speaker", "answer", "choice"):
+        if hasattr(result, field):
+            return getattr(result, field)
+    return result.labels[0].label
+
+
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return Service(Settings(threads=1))
+
+
+@pytest.mark.parametrize(
+    ("tool", "example"),
+    [(tool, example) for tool, example in EVERY if example.answer is not None],
+    ids=lambda value: getattr(value, "label", value)[:30],
+)
+def test_the_bundled_models_are_shown_where_they_are_right(tool: ToolName, example: Example, service: Service) -> None:
+    if not service.knows(TOOLS[tool].default_model):
+        pytest.skip(f"{TOOLS[tool].default_model} is not here")
+    result = service.ask(tool, example.inputs).result
+    assert said(result) == example.answer
+    assert not getattr(result, "outside", False)

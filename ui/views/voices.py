@@ -1,0 +1,80 @@
+"""Whether two voices are one, and who of two speaks when."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from analysis.figures.palette import categorical, hexadecimal
+from ui.views.labels import percent
+from ui.views.tables import details_table
+from ui.views.timeline import Stretch, timeline
+from ui.words import say
+
+if TYPE_CHECKING:
+    from data2vec_core.tasks.results import Activity, Verification
+
+
+def similarity(result: Verification) -> str:
+    """The verdict, and the similarity on its scale from -1 to 1 against the threshold."""
+    verdict = say("compare_speakers.same" if result.same_speaker else "compare_speakers.different")
+    numbers = {"similarity": f"{result.similarity:.2f}", "threshold": f"{result.threshold:.2f}"}
+    threshold, place = (50 * (1 + value) for value in (result.threshold, result.similarity))
+    ticks = "".join(f'<span class="tick" style="left:{50 * (1 + x):g}%">{x:g}</span>' for x in (-1, -0.5, 0, 0.5, 1))
+    heads = [say("compare_speakers.measure"), say("compare_speakers.value")]
+    rows = [
+        (say("compare_speakers.similarity"), numbers["similarity"]),
+        (say("compare_speakers.threshold"), numbers["threshold"]),
+    ]
+    return (
+        f'<p class="headline">{escape(verdict)}</p>'
+        f"<p>{escape(say('compare_speakers.reason', **numbers))}</p>"
+        f'<figure class="scale" aria-hidden="true"><div class="line">'
+        f'<span class="region" style="left:{threshold:.2f}%">{escape(say("compare_speakers.region"))}</span>'
+        f'<span class="threshold" style="left:{threshold:.2f}%"></span>'
+        f'<span class="dot" style="left:{place:.2f}%"></span></div><div class="ticks">{ticks}</div>'
+        f"<figcaption>{escape(say('compare_speakers.scale'))}</figcaption></figure>"
+        f"{details_table(say('compare_speakers.table'), heads, rows)}"
+    )
+
+
+def turns(result: Activity) -> str:
+    """Two voices and their overlap along the clip, how long each speaks, and every turn as a table."""
+    if not result.segments:
+        return f'<p class="headline">{escape(say("speaker_activity.nobody"))}</p>'
+    names = {"first": say("speaker_activity.first"), "second": say("speaker_activity.second")}
+    first, second = ([(turn.start, turn.end) for turn in result.segments if turn.speaker == own] for own in names)
+    colours = (*map(hexadecimal, categorical(2)), None)
+    lanes = list(
+        zip(
+            (*names.values(), say("speaker_activity.both")),
+            colours,
+            (first, second, overlap(first, second)),
+            strict=True,
+        )
+    )
+    shares = "".join(
+        f'<li><span class="name">{escape(name)}</span><span class="value">{_length(own):.1f} s · '
+        f"{percent(_length(own) / result.duration)}</span></li>"
+        for name, _, own in lanes
+    )
+    keys = ("speaker_activity.speaker", "speaker_activity.start", "speaker_activity.end", "speaker_activity.length")
+    rows = [
+        (names[turn.speaker], f"{turn.start:.2f}", f"{turn.end:.2f}", f"{turn.end - turn.start:.2f}")
+        for turn in result.segments
+    ]
+    return (
+        f"{timeline(lanes, result.duration, say('speaker_activity.caption'))}"
+        f'<ul class="shares">{shares}</ul>'
+        f"{details_table(say('speaker_activity.table'), [say(key) for key in keys], rows)}"
+    )
+
+
+def overlap(first: list[Stretch], second: list[Stretch]) -> list[Stretch]:
+    """Where a stretch of one and a stretch of the other meet."""
+    met = ((max(a, c), min(b, d)) for a, b in first for c, d in second)
+    return sorted((start, end) for start, end in met if end > start)
+
+
+def _length(stretches: list[Stretch]) -> float:
+    return sum(end - start for start, end in stretches)
