@@ -41,6 +41,7 @@ class Segmentation(FineTuning[Data2VecVisionForSemanticSegmentation]):
         batch: pictures in a step.
         smallest: side of the smallest crop, as a share of the picture's.
         turn: largest rotation in radians.
+        recoloured: largest change of brightness, contrast and saturation, as a share of them.
         class_weights: of a pixel in the loss, by its class, such as `rarity_weights` gives; even by default.
         **configuration: fields of the model's configuration to change.
     """
@@ -59,6 +60,7 @@ class Segmentation(FineTuning[Data2VecVisionForSemanticSegmentation]):
         batch: int = 8,
         smallest: float = 0.6,
         turn: float = 0.0,
+        recoloured: float = 0.4,
         class_weights: Tensor | None = None,
         **configuration: Any,
     ) -> None:
@@ -70,6 +72,7 @@ class Segmentation(FineTuning[Data2VecVisionForSemanticSegmentation]):
         self.batch = batch
         self.smallest = smallest
         self.turn = turn
+        self.recoloured = recoloured
         self.class_weights = class_weights
         self.configuration = configuration
 
@@ -91,7 +94,7 @@ class Segmentation(FineTuning[Data2VecVisionForSemanticSegmentation]):
         images = as_tensor([example.content for example in examples], loaded)
         maps = torch.stack([_resized(example.target, loaded) for example in examples])
         views = random_views(self.batch, generator, smallest=self.smallest, aspect=1.3, turn=self.turn)
-        pixels = jitter(normalise(take_views(images.float(), views, self.size)), generator)
+        pixels = jitter(normalise(take_views(images.float(), views, self.size)), generator, self.recoloured)
         ids = take_views(maps.float().unsqueeze(1), views, self.size, mode="nearest")
         return pixels, ids.squeeze(1).long()
 
