@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import gradio as gr
+
+from ui.downloads import download_below, turns_rttm
 from ui.panel import Panel, in_tabs, show_labels
 from ui.service import Answer, Service
 from ui.views.transcript import transcript
@@ -19,7 +22,12 @@ def build(service: Service) -> Panel:
             "transcribe": partial(Panel, name="transcribe", show=show_transcript),
             "classify_audio": partial(Panel, name="classify_audio", show=show_labels),
             "compare_speakers": partial(Panel, name="compare_speakers", show=show_similarity),
-            "speaker_activity": partial(Panel, name="speaker_activity", show=show_turns),
+            "speaker_activity": partial(
+                Panel,
+                name="speaker_activity",
+                show=show_turns,
+                make_outputs=download_below("speaker_activity.download", "speaker_activity-rttm"),
+            ),
         },
     )
 
@@ -35,5 +43,5 @@ def show_similarity(answer: Answer) -> list[Any]:
 
 
 def show_turns(answer: Answer) -> list[Any]:
-    """Who speaks when."""
-    return [turns(answer.result)]
+    """Who speaks when, and the same as a file."""
+    return [turns(answer.result), gr.DownloadButton(value=turns_rttm(answer), visible=True)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from ui.downloads import lines_csv
+from ui.downloads import download_below, lines_csv
 from ui.fields import PLUMBING
 from ui.panel import Panel, in_tabs, show_labels
 from ui.service import Answer, Service
@@ -44,7 +42,12 @@ def _classify(service: Service) -> Panel:
     with gr.Column() as one:
         panel = Panel(service, "classify_text", show=show_labels)
     with gr.Column(visible=False) as many:
-        lines = Panel(service, "classify_lines", show=show_lines, make_outputs=_table_and_download)
+        lines = Panel(
+            service,
+            "classify_lines",
+            show=show_lines,
+            make_outputs=download_below("classify_lines.download", "classify_lines-csv"),
+        )
     mode.change(
         lambda chosen: [gr.Column(visible=chosen == "one"), gr.Column(visible=chosen == "many")],
         mode,
@@ -84,11 +87,3 @@ def show_fillings(answer: Answer) -> list[Any]:
 def show_continuation(answer: Answer) -> list[Any]:
     """A text as far as it is written."""
     return [continued(answer.inputs["prompt"], answer.inputs["seed"], answer.result)]
-
-
-def _table_and_download(result: gr.HTML) -> Sequence[Component]:
-    result.render()
-    with gr.Row(elem_classes="buttons"):
-        return [
-            gr.DownloadButton(say("classify_lines.download"), size="sm", visible=False, elem_id="classify_lines-csv")
-        ]

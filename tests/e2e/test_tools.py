@@ -51,10 +51,16 @@ def test_two_voices_are_compared_and_a_second_clip_is_enrolled(visit: Visit, fil
     assert visit.complaints == []
 
 
-def test_turns_of_speakers_are_drawn_and_told(visit: Visit, files: Callable[[str], str]) -> None:
+def test_turns_of_speakers_are_drawn_told_and_kept(visit: Visit, files: Callable[[str], str], tmp_path: Path) -> None:
     visit.open("Who speaks when", "speaker_activity")
-    visit.bring("speaker_activity", files("silence.wav"))
+    visit.bring("speaker_activity", files("other.wav"))
     visit.wait_for("speaker_activity")
+    with visit.page.expect_download() as started:
+        visit.page.locator("#speaker_activity-rttm").click()
+    started.value.save_as(tmp_path / "turns.rttm")
+    lines = (tmp_path / "turns.rttm").read_text(encoding="utf-8").splitlines()
+    assert all(line.startswith("SPEAKER recording 1 ") for line in lines)
+    assert len(lines) == visit.page.locator("#speaker_activity-result tbody tr").count()
     assert visit.complaints == []
     visit.bring("speaker_activity", files("no_sound.wav"))
     result(visit, "speaker_activity", ".failed", say("sound.unreadable"))

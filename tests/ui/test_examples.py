@@ -17,8 +17,12 @@ from ui.settings import Settings
 EVERY = [(tool, example) for tool in TOOLS for example in shipped_examples(tool)]
 
 
+def read(name: str) -> Any:
+    return json.loads((EXAMPLES_FOLDER / name).read_text(encoding="utf-8"))
+
+
 def test_every_tool_has_examples_and_no_two_have_the_same_name() -> None:
-    assert set(json.loads((EXAMPLES_FOLDER / INPUTS_FILE).read_text(encoding="utf-8"))) == set(TOOLS)
+    assert set(read(INPUTS_FILE)) == set(TOOLS)
     for tool in TOOLS:
         labels = [example.label for example in shipped_examples(tool)]
         assert labels
@@ -32,12 +36,14 @@ def test_a_project_without_assets_has_no_examples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("tool", "example"), EVERY, ids=lambda value: getattr(value, "label", value)[:30])
 def test_an_example_can_be_read_and_its_files_are_listed(tool: ToolName, example: Example) -> None:
     assert TOOLS[tool].read(example.inputs, Settings())
-    listed = {record["file"] for record in json.loads((EXAMPLES_FOLDER / "examples.json").read_text(encoding="utf-8"))}
+    listed = {record["file"] for record in read("examples.json")}
+    listed |= {f"photographs/{record['file']}" for record in read("photographs/manifest.json")["files"]}
     for one in TOOLS[tool].inputs:
         kind = one.of if isinstance(one, SeveralInput) else one
         if isinstance(kind, (SoundInput, PictureInput)):
             value = example.inputs[one.name]
-            assert {Path(path).name for path in (value if kind is not one else [value])} <= listed
+            paths = [Path(path) for path in (value if kind is not one else [value])]
+            assert {path.relative_to(EXAMPLES_FOLDER).as_posix() for path in paths} <= listed
 
 
 def said(result: Any) -> Any:
