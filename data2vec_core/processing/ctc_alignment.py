@@ -1,10 +1,9 @@
 """Where in time a text was said: the most probable way for a CTC model's frames to spell it (forced alignment).
 
-The states of the search are the text's characters with a blank before, between and after (Graves et al. 2006). A frame
-that does not take its most probable token loses something, at least nothing: so what a beginning of a path has lost is
-the least that the whole path will lose, and beginnings that have lost more than an allowance can be left out. A path
-that stays within it is then the best of all, and where there is none the allowance was too small. That makes the search
-exact at any length, in time and memory of the few states that are near the truth.
+The states of the search are the text's characters with a blank before, between and after (Graves et al. 2006). A clip
+of some minutes is searched exactly. In a longer one, beginnings of paths that are far behind the best so far are left
+out, so that time and memory grow with the length of the clip alone and not with that of the text as well. A text that
+cannot be reached within the margin is searched again with a wider one.
 """
 
 from __future__ import annotations
@@ -30,13 +29,16 @@ class TextDoesNotFitError(AlignmentError):
 
 
 class TextUnlikeSoundError(AlignmentError):
-    """So many alignments of a long text are about as bad that they cannot all be compared."""
+    """A long text says something else than the sound: no alignment is clearly better than all others."""
 
 
-_ALLOWANCES = (50.0, 200.0, 800.0, 3200.0, math.inf)
-"""How much a path may lose, in nats; tried one after the other."""
+_TOO_UNLIKE = "The text is too unlike the sound to be aligned with all of it: align shorter parts, or correct it."
+_EXACT = 1 << 26
+"""Frames times states that are searched through, in bytes of memory."""
+_MARGINS = (200.0, 1000.0, 5000.0)
+"""How far a beginning may be behind the best in longer clips, in nats; tried one after the other."""
 _MOST_STATES = 1 << 28
-"""States of all frames together: each takes a byte."""
+"""States of all frames together that are kept in longer clips: each takes a byte."""
 
 
 def best_alignment(log_probabilities: Scores, ids: Sequence[int], *, blank: int) -> list[int]:
@@ -60,25 +62,28 @@ def best_alignment(log_probabilities: Scores, ids: Sequence[int], *, blank: int)
     # a character may follow another at once, unless it is the same
     may_skip = np.zeros(len(states), dtype=bool)
     may_skip[3::2] = states[3::2] != states[1:-2:2]
+    is_exact = len(states) * len(log_probabilities) <= _EXACT
     if len(ids) + sum(one == other for one, other in pairwise(ids)) <= len(log_probabilities):
-        for allowance in _ALLOWANCES:
-            path = _path_within(allowance, log_probabilities, states, may_skip)
+        for margin in (math.inf,) if is_exact else _MARGINS:
+            path = _path_within(margin, log_probabilities, states, may_skip)
             if path is not None:
                 return path
+        if not is_exact:
+            raise TextUnlikeSoundError(_TOO_UNLIKE)
     raise TextDoesNotFitError(
         f"The text is too long for the sound: {len(ids)} characters do not fit into {len(log_probabilities)} frames."
     )
 
 
 def _path_within(
-    allowance: float, log_probabilities: Scores, states: NDArray[np.int_], may_skip: NDArray[np.bool_]
+    margin: float, log_probabilities: Scores, states: NDArray[np.int_], may_skip: NDArray[np.bool_]
 ) -> list[int] | None:
-    """The best path if it loses less than the allowance; None otherwise."""
+    """The best path of those that are never as far behind the best beginning as the margin; None: there is none."""
     first, lost = 0, np.zeros(1)  # of the states `first` to `first + len(lost)`: the others are out of the search
     taken: list[tuple[int, NDArray[np.int8]]] = []  # by frame: the first state, and how many states each came up by
-    compared = 0
+    kept_in_all = 0
     for frame in log_probabilities:
-        losses = frame.max().astype(np.float64) - frame  # (vocab,)
+        losses = -frame.astype(np.float64)  # (vocab,)
         reached = min(len(lost) + 2, len(states) - first)
         lost = np.append(lost, [math.inf, math.inf])[:reached]
         ways = np.full((3, reached), math.inf)  # from the same state, the one before, the one before that
@@ -87,18 +92,16 @@ def _path_within(
         ways[2, 2:] = np.where(may_skip[first + 2 : first + reached], lost[:-2], math.inf)
         steps = ways.argmin(axis=0).astype(np.int8)
         lost = ways.min(axis=0) + losses[states[first : first + reached]]
-        [kept] = np.nonzero(lost < allowance)
+        [kept] = np.nonzero(lost < lost.min() + margin)
         if not len(kept):
             return None
         low, high = kept[0], kept[-1] + 1
         lost = lost[low:high]
         first += int(low)
         taken.append((first, steps[low:high]))
-        compared += len(lost)
-        if compared > _MOST_STATES:
-            raise TextUnlikeSoundError(
-                "The text is too unlike the sound to be aligned with all of it: align shorter parts, or correct it."
-            )
+        kept_in_all += len(lost)
+        if kept_in_all > _MOST_STATES:
+            raise TextUnlikeSoundError(_TOO_UNLIKE)
     at_end = {
         state: lost[state - first] for state in (len(states) - 1, len(states) - 2) if 0 <= state - first < len(lost)
     }

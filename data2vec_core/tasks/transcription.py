@@ -177,15 +177,17 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
             duration = sound.samples / rate
             whole = sound if self._is_cut(duration) else None
             scores = self.windowed_scores(lambda samples: self.log_probabilities(samples, part_of=whole), self.windows)
-            total = self.frames(sound.samples)
-            parts: list[FrameScores] = []
+            # one array from the start: many small ones that stay would leave holes between those that come and go
+            joined: FrameScores = np.empty((self.frames(sound.samples), self.model.config.vocab_size), np.float32)
+            done = 0
             for part in scores.all_of(opened):
-                parts.append(part)
-                progress(sum(map(len, parts)) / total)
+                joined[done : done + len(part)] = part
+                done += len(part)
+                progress(done / len(joined))
         names = {index: token for token, index in self.tokenizer.vocab.items()}
         return Emissions(
-            log_probabilities=np.concatenate(parts),
-            tokens=tuple(names.get(index, self.tokenizer.unk_token) for index in range(self.model.config.vocab_size)),
+            log_probabilities=joined,
+            tokens=tuple(names.get(index, self.tokenizer.unk_token) for index in range(joined.shape[1])),
             blank=self.tokenizer.pad_id,
             seconds_per_frame=self.seconds_per_frame,
             duration=duration,

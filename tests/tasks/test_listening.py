@@ -23,6 +23,7 @@ from data2vec_core.processing.audio_io import AudioTooLongError, AudioTooShortEr
 from data2vec_core.processing.ctc import CTCTokenizer
 from data2vec_core.processing.lexicon import LEXICON_FILE, Lexicon
 from data2vec_core.tasks import AudioClassifier, Transcriber, Transcript
+from tests.clips import TINY
 from tests.tasks.answers import assert_same
 
 Noise = Callable[..., np.ndarray]
@@ -36,6 +37,11 @@ def transcriber(checkpoints: dict[str, Path]) -> Transcriber:
 @pytest.fixture
 def classifier(checkpoints: dict[str, Path]) -> AudioClassifier:
     return AudioClassifier.from_pretrained(checkpoints["classify_audio"])
+
+
+def samples_for(frames: int) -> int:
+    """Length of the shortest clip that becomes so many frames of the tiny model."""
+    return TINY.receptive_field + (frames - 1) * TINY.inputs_to_logits_ratio
 
 
 def spelling_model(frames_of_letters: list[str], tokenizer: CTCTokenizer) -> Data2VecAudioForCTC:
@@ -55,7 +61,8 @@ def test_words_have_times_and_confidence(noise: Noise) -> None:
     tokenizer = CTCTokenizer.of_characters()
     frames = ["<pad>", "H", "H", "<pad>", "I", "|", "<s>", "<pad>", "Y", "O", "<pad>", "O", "<pad>"]
     transcriber = Transcriber(spelling_model(frames, tokenizer), SpeechFeatureExtractor(), tokenizer, model_name="x")
-    transcript = transcriber(noise(4000), sampling_rate=16_000)
+    clip = noise(samples_for(len(frames)))
+    transcript = transcriber(clip, sampling_rate=16_000)
     frame = transcriber.seconds_per_frame
     assert frame == 80 / 16_000  # the tiny model's strides
     assert transcript.text == "HI YOO"
@@ -64,7 +71,7 @@ def test_words_have_times_and_confidence(noise: Noise) -> None:
         ("YOO", 8 * frame, 12 * frame),
     ]
     assert all(word.confidence == pytest.approx(1.0) for word in transcript.words)
-    assert transcript.duration == 4000 / 16_000
+    assert transcript.duration == len(clip) / 16_000
     assert transcript.to_json()["model"] == "x"
     assert set(transcript.to_json()) == {"text", "words", "duration", "model"}
     assert json.loads(json.dumps(transcript.to_json())) == transcript.to_json()
@@ -74,7 +81,7 @@ def test_words_have_times_and_confidence(noise: Noise) -> None:
 def test_a_clip_of_nothing_but_blanks_has_no_words(noise: Noise) -> None:
     tokenizer = CTCTokenizer.of_characters()
     transcriber = Transcriber(spelling_model(["<pad>"] * 4, tokenizer), SpeechFeatureExtractor(), tokenizer)
-    transcript = transcriber(noise(4000), sampling_rate=16_000)
+    transcript = transcriber(noise(samples_for(4)), sampling_rate=16_000)
     assert (transcript.text, transcript.words) == ("", ())
 
 
@@ -100,7 +107,7 @@ class TestBeam:
 
     def transcript(self, noise: Noise, **options: Any) -> Transcript:
         transcribe = Transcriber(self.model(), SpeechFeatureExtractor(), self.TOKENIZER, **options)
-        return transcribe(noise(4000), sampling_rate=16_000)
+        return transcribe(noise(samples_for(3)), sampling_rate=16_000)
 
     def test_the_best_text_may_not_be_the_best_characters(self, noise: Noise) -> None:
         assert self.transcript(noise).text == ""

@@ -56,18 +56,29 @@ def test_what_does_not_fit_is_named() -> None:
 
 def test_an_hour_is_aligned_in_little_memory_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """36,000 characters in 180,000 frames are 13 thousand million pairs, of which hardly any have to be looked at."""
-    monkeypatch.setattr(ctc_alignment, "_MOST_STATES", 200 * 180_000)
+    monkeypatch.setattr(ctc_alignment, "_MOST_STATES", 300 * 180_000)
     ids = np.random.default_rng(0).integers(1, 30, 36_000)
     scores = peaks(ids.tolist())
     written = ids.copy()
-    written[::4000] = 1 + written[::4000] % 29  # a wrong character now and then
+    written[::20] = 1 + written[::20] % 29  # a wrong character now and then
     start = time.perf_counter()
     path = np.array(best_alignment(scores, written.tolist(), blank=0))
     assert time.perf_counter() - start < 120
-    assert (path[2::5] == written).mean() > 0.9995
+    right = written == ids
+    assert (path[2::5] == written)[right].mean() > 0.99
+
+
+def test_behind_a_page_that_was_not_said_the_text_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctc_alignment, "_EXACT", 0)
+    ids = np.random.default_rng(0).integers(1, 30, 1000).tolist()
+    written = [*ids[:500], *[30] * 100, *ids[500:]]  # takes 200 frames, for the same may not follow at once
+    path = best_alignment(peaks(ids, vocab=31), written, blank=0)
+    assert path[2:2000:5] == ids[:400]
+    assert path[-1998::5] == ids[-400:]
 
 
 def test_a_long_text_that_was_never_said_is_refused_before_memory_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctc_alignment, "_EXACT", 0)
     monkeypatch.setattr(ctc_alignment, "_MOST_STATES", 100_000)
     random = np.random.default_rng(0)
     scores = peaks(random.integers(1, 30, 1000).tolist())
