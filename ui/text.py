@@ -38,7 +38,14 @@ def build(service: Service) -> Panel:
 def _classify(service: Service) -> Panel:
     """One text, or many at once."""
     choices = [(say("classify_text.one"), "one"), (say("classify_text.many"), "many")]
-    mode = gr.Radio(choices, value="one", show_label=False, container=False, elem_id="classify_text-mode")
+    mode = gr.Radio(
+        choices,
+        value="one",
+        label=say("classify_text.mode"),
+        show_label=False,
+        container=False,
+        elem_id="classify_text-mode",
+    )
     with gr.Column() as one:
         panel = Panel(service, "classify_text", show=show_labels)
     with gr.Column(visible=False) as many:

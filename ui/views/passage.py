@@ -12,26 +12,18 @@ from ui.words import say
 if TYPE_CHECKING:
     from data2vec_core.tasks.results import Answer
 
-AROUND = 400
+AROUND = 200
 """Characters that are shown before and after an answer; the rest opens on demand."""
 
 
 def answer_in_passage(passage: str, result: Answer) -> str:
     """The answer, how sure the model is, the passage around it, and where it stands as a table."""
     sure = say("answer_question.score", score=percent(result.score))
-    heads = [
-        say(key)
-        for key in (
-            "answer_question.answer",
-            "answer_question.start",
-            "answer_question.end",
-            "answer_question.probability",
-        )
-    ]
+    keys = ("answer_question.answer", "answer_question.start", "answer_question.end", "answer_question.probability")
     row = (result.answer, str(result.start), str(result.end), percent(result.score))
     return (
-        f'<p class="headline">{escape(result.answer)}</p>{_excerpt(passage, result)}'
-        f'<p class="small">{escape(sure)}</p>{details_table(say("answer_question.table"), heads, [row])}'
+        f'<p class="headline">{escape(result.answer)}</p><p class="small">{escape(sure)}</p>'
+        f"{_excerpt(passage, result)}{details_table(say('answer_question.table'), [say(key) for key in keys], [row])}"
     )
 
 
@@ -49,9 +41,5 @@ def _excerpt(passage: str, result: Answer) -> str:
 
 
 def _marked(passage: str, result: Answer, first: int, last: int) -> str:
-    before, answer, after = (
-        passage[first : result.start],
-        passage[result.start : result.end],
-        passage[result.end : last],
-    )
-    return f'{escape(before)}<mark class="found">{escape(answer)}</mark>{escape(after)}'
+    before, after = passage[first : result.start], passage[result.end : last]
+    return f'{escape(before)}<mark class="found">{escape(passage[result.start : result.end])}</mark>{escape(after)}'
