@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -101,11 +101,17 @@ class OpenedAudio:
     Memory does not grow with its length. Going through raises an `AudioError` where the sound cannot be used.
     """
 
-    def __init__(self, read: Callable[[], Iterator[_Block]], target_rate: int) -> None:
+    def __init__(self, read: Callable[[], Iterator[_Block]], target_rate: int, files: ExitStack) -> None:
         self._read = read
         self._target_rate = target_rate
+        self._files = files
 
     def __iter__(self) -> Iterator[Waveform]:
+        pieces = self._pieces()
+        self._files.callback(pieces.close)  # whoever stops half-way leaves no file open
+        return pieces
+
+    def _pieces(self) -> Generator[Waveform]:
         is_empty = True
         for piece in _resampled(self._read(), self._target_rate):
             is_empty = False
@@ -127,7 +133,7 @@ def open_audio(
     with ExitStack() as files:
         if isinstance(source, (str, Path, bytes, bytearray)) or hasattr(source, "read"):
             file = _File(_given(source), max_seconds, files)  # type: ignore[arg-type]
-            yield OpenedAudio(file.blocks, target_rate)
+            yield OpenedAudio(file.blocks, target_rate, files)
             return
         if isinstance(source, tuple) and len(source) == 2 and np.ndim(source[0]) == 0 and np.ndim(source[1]) > 0:
             sampling_rate, array = int(source[0]), np.asarray(source[1])
@@ -139,7 +145,7 @@ def open_audio(
             raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
         _check_rate(sampling_rate)
         _check_seconds(len(array) / sampling_rate, max_seconds)
-        yield OpenedAudio(partial(_array_blocks, array, sampling_rate), target_rate)
+        yield OpenedAudio(partial(_array_blocks, array, sampling_rate), target_rate, files)
 
 
 def audio_seconds(path: str | Path) -> float:

@@ -159,7 +159,7 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
 
         Raises:
             AudioError: (a ValueError) not a sound, empty, silent, too short or too long.
-            ValueError: alternatives without a beam search.
+            ValueError: alternatives without a beam search, or a negative number of them.
         """
         self._check_alternatives(alternatives)
         hearing = 1.0 if self.beam is None else _HEARING
@@ -186,7 +186,7 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
                 progress(done / len(joined))
         names = {index: token for token, index in self.tokenizer.vocab.items()}
         return Emissions(
-            log_probabilities=joined,
+            log_probabilities=joined[:done],
             tokens=tuple(names.get(index, self.tokenizer.unk_token) for index in range(joined.shape[1])),
             blank=self.tokenizer.pad_id,
             seconds_per_frame=self.seconds_per_frame,
@@ -203,7 +203,7 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
             progress: is told how far the work is.
 
         Raises:
-            ValueError: alternatives without a beam search.
+            ValueError: alternatives without a beam search, or a negative number of them.
         """
         self._check_alternatives(alternatives)
         texts: list[Alternative] = []
@@ -305,6 +305,8 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
         return round(duration * rate) > self.windows.samples(rate, self._hop)
 
     def _check_alternatives(self, alternatives: int) -> None:
+        if alternatives < 0:
+            raise ValueError(f"alternatives={alternatives}: expected a number of texts")
         if alternatives and self.beam is None:
             raise ValueError("alternatives: only a beam search finds several texts; give the transcriber a beam")
 

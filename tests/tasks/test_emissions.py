@@ -129,6 +129,8 @@ class TestAlternatives:
     def test_they_need_a_beam(self, transcriber: Transcriber, noise: Noise) -> None:
         with pytest.raises(ValueError, match="give the transcriber a beam"):
             transcriber.with_search(None)(noise(3000), sampling_rate=RATE, alternatives=3)
+        with pytest.raises(ValueError, match="alternatives=-1"):
+            transcriber(noise(3000), sampling_rate=RATE, alternatives=-1)
 
     def test_several_windows_have_none(self) -> None:
         search = reader(beam=4, windows=Windows(seconds=0.5, overlap=0.1))

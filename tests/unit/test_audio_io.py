@@ -278,9 +278,9 @@ class TestOpenedAudio:
         with open_audio(path) as opened:
             pieces = iter(opened)
             next(pieces)
-            pieces.close()  # type: ignore[attr-defined]
         open_files = [link.resolve() for link in Path("/proc/self/fd").glob("*")] if Path("/proc").is_dir() else []
         assert path.resolve() not in open_files
+        assert list(pieces) == []
 
     @needs_ffmpeg
     def test_what_was_converted_is_deleted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
