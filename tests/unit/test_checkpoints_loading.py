@@ -25,7 +25,7 @@ from data2vec_core.checkpoints import source
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.loading import CheckpointWarning
-from data2vec_core.checkpoints.sharing import share_backbone, share_student
+from data2vec_core.checkpoints.sharing import share_backbone
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.presets import PRESETS
 from data2vec_core.processing.audio import SpeechFeatureExtractor
@@ -444,35 +444,3 @@ def test_the_number_format_has_two_names(folder: Path) -> None:
 def test_as_many_classes_as_the_file_has_keep_their_names(folder: Path) -> None:
     change_config(folder, id2label={"0": "bad", "1": "good"}, label2id={"bad": 0, "good": 1})
     assert Data2VecTextForSequenceClassification.from_pretrained(folder, num_labels=2).config.labels == ["bad", "good"]
-
-
-def test_a_teacher_leaves_to_the_student_what_they_share(folder: Path) -> None:
-    student = load_file(folder / "model.safetensors")
-    own = next(iter(student))
-    teacher = student | {own: student[own] + 1}
-    save_file(teacher, folder / "teacher.safetensors", metadata={"format": "pt"})
-    share_student(folder)
-    assert load_file(folder / "teacher.safetensors").keys() == {own}
-    found = open_checkpoint(folder).read_tensors("teacher")
-    assert found.keys() == teacher.keys()
-    assert all(torch.equal(found[name], teacher[name]) for name in teacher)
-    share_student(folder)  # changes nothing more
-    assert load_file(folder / "teacher.safetensors").keys() == {own}
-
-
-def test_a_teacher_with_nothing_in_common_stays_whole(folder: Path) -> None:
-    other = {name: tensor + 1 for name, tensor in load_file(folder / "model.safetensors").items()}
-    save_file(other, folder / "teacher.safetensors")
-    before = (folder / "teacher.safetensors").read_bytes()
-    share_student(folder)
-    assert (folder / "teacher.safetensors").read_bytes() == before
-
-
-@pytest.mark.parametrize("rest", ["../model.safetensors", "teacher.safetensors", "/etc/passwd"])
-def test_a_file_may_leave_tensors_to_the_student_beside_it_alone(rest: str, folder: Path) -> None:
-    save_file({}, folder / "teacher.safetensors", metadata={"rest": rest})
-    with pytest.raises(CheckpointError, match="refusing to open it"):
-        open_checkpoint(folder).read_tensors("teacher")
-    save_file({}, folder / "model.safetensors", metadata={"rest": "model.safetensors"})
-    with pytest.raises(CheckpointError, match="refusing to open it"):
-        open_checkpoint(folder).read_tensors()
