@@ -61,8 +61,8 @@ PLAN = FinePlan(
     score_every=100,
     bf16=("cpu", "cuda"),
 )
-"""With an encoder that learns along it is 0.525 on valid and 0.388 on test, where this one has 0.493 and 0.357; but that
-one is twice as large."""
+"""With an encoder that learns along it is 0.525 on valid and 0.388 on test, where this one has 0.493 and 0.357; but
+that one is twice as large."""
 
 
 def examples(data: Path, split: Split) -> list[Scene]:
