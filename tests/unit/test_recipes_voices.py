@@ -236,10 +236,11 @@ def test_voices_are_compared_within_a_corpus_and_gender(encoder: Path) -> None:
 
 
 def test_speakers_are_learnt(encoder: Path) -> None:
-    tuning = speaker_vectors(encoder, margin=0.0)  # which would grow, and the loss with it
+    # a margin would grow, and the loss with it; discriminants of pure tones hang on the last bits of their covariance
+    tuning = speaker_vectors(encoder, margin=0.0, spectra=0)
     model = tuning.build_model().train()
     assert isinstance(model, Data2VecAudioForXVector)
-    optimiser = PLAN.replace(schedule=WarmupCosine(peak=3e-4, total=30, warmup=3)).optimiser(model)
+    optimiser = PLAN.replace(schedule=WarmupCosine(peak=1e-3, total=30, warmup=3)).optimiser(model)
     losses = []
     for step in range(12):
         loss = tuning.loss(model, step)
@@ -247,7 +248,7 @@ def test_speakers_are_learnt(encoder: Path) -> None:
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert losses[-1] < losses[0] / 2
+    assert sum(losses[-3:]) < sum(losses[:3]) / 2
     with torch.inference_mode():
         assert 0 <= tuning.score(model.eval()) <= 1
     assert tuning.loss(model, 3).item() == tuning.loss(model, 3).item()  # a batch is a function of its step
