@@ -7,6 +7,8 @@ forms. Nothing read here can run code: safetensors holds none, and torch files a
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -68,10 +70,8 @@ def shard_names(index: Path) -> list[str]:
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
     """All tensors of one safetensors or torch file, and those that it leaves to another one beside it."""
-    try:
+    with _faults_explained(path):
         tensors = load_file(path) if path.suffix == ".safetensors" else _read_torch_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
     rest = rest_of(path)
     return tensors if rest is None else read_tensor_file(path.parent / rest) | tensors
 
@@ -80,23 +80,29 @@ def rest_of(path: Path) -> str | None:
     """The name of the file beside a tensor file that holds what this one leaves out: a teacher's does where the student
     has the same.
 
-    A file may come from anywhere, so a name that is more than a plain one, or this file's own, is refused.
+    A file may come from anywhere, so any name but that of the student's file is refused, and so is its own.
 
     Raises:
         CheckpointError: the file cannot be read, or names what may not be opened.
     """
     if path.suffix != ".safetensors":
         return None
-    try:
-        with safe_open(path, "pt") as file:
-            name: str | None = (file.metadata() or {}).get(REST)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
+    with _faults_explained(path), safe_open(path, "pt") as file:
+        name: str | None = (file.metadata() or {}).get(REST)
     if name is not None and (name != WEIGHTS_FILE or name == path.name):
         raise CheckpointError(
             f"{path} leaves tensors to {name!r}, which may only be {WEIGHTS_FILE}; refusing to open it"
         )
     return name
+
+
+@contextmanager
+def _faults_explained(path: Path) -> Iterator[None]:
+    """Let what is wrong with a tensor file arrive as a `CheckpointError`."""
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({describe_content(path)}): {first_line(error)}") from error
 
 
 def _read_torch_file(path: Path) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ in common with its student to that one's file."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ def share_backbone(folder: str | Path, backbone: str) -> None:
     source = backbone_folder(folder, backbone, is_downloaded=False)
     prefix = public_prefix(Checkpoint(folder, str(folder)).read_config())
     shared = merge_backbone({}, Checkpoint(source, backbone).read_tensors(), prefix)
-    kept = {name: tensor for name, tensor in tensors.items() if not _is_same(tensor, shared.get(name))}
+    kept = _own(tensors, shared)
     if len(kept) == len(tensors):
         raise CheckpointError(f"{folder} has no tensor in common with {source}, so there is nothing to share")
     card.save(folder)
@@ -51,9 +52,14 @@ def share_student(folder: str | Path) -> None:
     """Leave out of `teacher.safetensors` what `model.safetensors` beside it holds, too: what was fixed in training."""
     folder = Path(folder)
     student, teacher = read_tensor_file(folder / WEIGHTS_FILE), read_tensor_file(folder / TEACHER_FILE)
-    kept = {name: tensor for name, tensor in teacher.items() if not _is_same(tensor, student.get(name))}
+    kept = _own(teacher, student)
     if len(kept) < len(teacher):
         write_tensors(folder, kept, name=TEACHER_FILE, rest=WEIGHTS_FILE)
+
+
+def _own(tensors: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that the others do not have as well."""
+    return {name: tensor for name, tensor in tensors.items() if not _is_same(tensor, others.get(name))}
 
 
 def _is_same_file(file: Path, other: Path) -> bool:
