@@ -19,7 +19,6 @@ from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE, STATE_FILE, WEIGHTS_FILE
 from data2vec_core.checkpoints.sharing import share_backbone
-from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.tasks.registry import task_of
 from recipes.bundled import NAMES, bundled_model
 from recipes.bundled.foreign import KNOWN, UNSEEN, Kinds, foreign_inputs
@@ -69,8 +68,7 @@ def bundle(model: BundledModel, run: Path, data: Path, folder: Path) -> Card:
             extra={**model.card.extra, "steps": sum(end["step"] for end in ends)},
         )
         card.save(staged)
-        if card.parent and shares_tensors(staged, card.parent):
-            share_backbone(staged, card.parent)
+        if card.parent and share_backbone(staged, card.parent):
             card = Card.load(staged)
         check_sizes(staged)
         model.finish(staged, data)
@@ -82,17 +80,6 @@ def bundle(model: BundledModel, run: Path, data: Path, folder: Path) -> Card:
         shutil.rmtree(folder, ignore_errors=True)
         put_in_place(staged, folder)
     return card
-
-
-def shares_tensors(folder: Path, parent: str) -> bool:
-    """Whether a checkpoint has tensors in common with the bundled one that it was trained from."""
-    own, theirs = open_checkpoint(folder).read_tensors(), open_checkpoint(parent).read_tensors()
-    return any(
-        tensor.shape == theirs[other].shape and torch.equal(tensor, theirs[other])
-        for name, tensor in own.items()
-        for other in (name, name.split(".", 1)[-1])  # of a model with a head of its own, or of an encoder alone
-        if other in theirs
-    )
 
 
 def add_confidence(model: BundledModel, folder: Path, data: Path) -> None:

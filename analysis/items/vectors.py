@@ -1,8 +1,8 @@
 """What the bundled models make of the data packs' test items: one vector an item and layer, and the labels.
 
 The items themselves are not here. Each vector is the mean over the real positions of one item, after each layer; layer
-0 is the input of the first block. Numbers are rounded to 32 values between the least and the greatest of each layer and
-dimension, which moves them by about a twentieth of their spread and makes the files small.
+0 is the input of the first block. Numbers are rounded to 16 values between the least and the greatest of each layer and
+dimension, which moves them by about a tenth of their spread and makes the files small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis.items.manifest import ITEMS_FOLDER, ItemsError, Manifest, Origin
 
 VECTORS_FOLDER: Final = ITEMS_FOLDER / "vectors"
-VALUES: Final = 32
+VALUES: Final = 16
 """That a rounded number may take."""
 
 Role = Literal["student", "teacher"]

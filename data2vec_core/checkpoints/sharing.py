@@ -12,14 +12,13 @@ from torch import Tensor
 
 from data2vec_core.checkpoints.backbone import backbone_folder, merge_backbone, public_prefix
 from data2vec_core.checkpoints.card import Card
-from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import PROCESSOR_FILES, TEACHER_FILE, WEIGHTS_FILE
 from data2vec_core.checkpoints.reading import read_tensor_file, read_weights
 from data2vec_core.checkpoints.source import Checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 
 
-def share_backbone(folder: str | Path, backbone: str) -> None:
+def share_backbone(folder: str | Path, backbone: str) -> bool:
     """Leave out of a task's folder what its backbone's folder holds too, and name that one in its card.
 
     These are tensors, and the processors' files when all of them are the same.
@@ -28,24 +27,31 @@ def share_backbone(folder: str | Path, backbone: str) -> None:
         folder: a whole checkpoint with a card; its `model.safetensors` is rewritten.
         backbone: a folder relative to `folder`, or a bundled name.
 
+    Returns:
+        whether the two have anything in common; where they do not, the folder stays as it is.
+
     Raises:
-        CheckpointError: the two have no tensor in common (the encoder was trained on, say), or one cannot be read.
+        CheckpointError: one of them cannot be read.
     """
     folder = Path(folder)
     card = dataclasses.replace(Card.load(folder), backbone=backbone)
     tensors = read_weights(folder)
-    source = backbone_folder(folder, backbone, is_downloaded=False)
+    source = Checkpoint(backbone_folder(folder, backbone, is_downloaded=False), backbone)
+    processors = source.processor_folder()
     prefix = public_prefix(Checkpoint(folder, str(folder)).read_config())
-    shared = merge_backbone({}, Checkpoint(source, backbone).read_tensors(), prefix)
+    shared = merge_backbone({}, source.read_tensors(), prefix)
     kept = _own(tensors, shared)
-    if len(kept) == len(tensors):
-        raise CheckpointError(f"{folder} has no tensor in common with {source}, so there is nothing to share")
-    card.save(folder)
-    write_tensors(folder, kept)
     files = [folder / name for name in PROCESSOR_FILES if (folder / name).is_file()]
-    if all(_is_same_file(file, source / file.name) for file in files):
-        for file in files:
-            file.unlink()
+    if not all(_is_same_file(file, processors / file.name) for file in files):
+        files = []
+    if len(kept) == len(tensors) and not files:
+        return False
+    card.save(folder)
+    if len(kept) < len(tensors):
+        write_tensors(folder, kept)
+    for file in files:
+        file.unlink()
+    return True
 
 
 def share_student(folder: str | Path) -> None:

@@ -55,15 +55,16 @@ class Checkpoint:
         The teacher is read from `teacher.safetensors`, which has the names of the student's file.
 
         Raises:
-            CheckpointError: there are none, or a file is damaged.
+            NoTeacherError: there is no teacher, or the encoder has learnt on since it was that teacher's student.
+            CheckpointError: there are no tensors, or a file is damaged.
         """
         return self._read_tensors(role, visited=())
 
     def _read_tensors(self, role: Role, visited: tuple[Path, ...]) -> dict[str, Tensor]:
         name = named_backbone(self.folder)
-        teacher_file = self.folder / TEACHER_FILE
-        if role == "teacher" and teacher_file.is_file():
-            tensors = read_tensor_file(teacher_file)
+        has_teacher = (self.folder / TEACHER_FILE).is_file()
+        if role == "teacher" and has_teacher:
+            tensors = read_tensor_file(self.folder / TEACHER_FILE)
         elif role == "teacher" and name is None:
             raise NoTeacherError(f"{self.source} has no teacher: {TEACHER_FILE} is missing")
         else:
@@ -72,7 +73,11 @@ class Checkpoint:
             return tensors
         inner = self._backbone(name, visited)._read_tensors(role, (*visited, self.folder.resolve()))
         config = self.read_config()
-        return merge_backbone(tensors, inner, public_prefix(config), blocks=config.get("num_hidden_layers"))
+        prefix = public_prefix(config)
+        encoder = merge_backbone({}, inner, prefix, blocks=config.get("num_hidden_layers"))
+        if role == "teacher" and not has_teacher and tensors.keys() & encoder.keys():
+            raise NoTeacherError(f"{self.source} has no teacher: its encoder learnt on without that of {name!r}")
+        return merge_backbone(tensors, encoder, prefix)
 
     def _backbone(self, name: str, visited: tuple[Path, ...]) -> Checkpoint:
         """The checkpoint that the card names as the backbone.

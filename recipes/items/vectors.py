@@ -1,7 +1,6 @@
 """Vectors of the packs' test items, layer by layer, from every bundled model that they concern.
 
-Of the packs nothing but labels goes along: no sound, no text, no picture. The things of `analysis.items.things` are
-represented as well, each as a picture, as a word, and in every voice.
+Of the packs nothing but labels goes along: no sound, no text, no picture.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.items.manifest import Origin
-from analysis.items.things import THINGS_FOLDER, Things
 from analysis.items.vectors import VALUES, VECTORS_FOLDER, Role, Rounded, Run
 from data2vec_core.checkpoints.bundled import bundled_models
 from data2vec_core.checkpoints.card import Modality
@@ -30,9 +28,9 @@ from recipes.health.pooling import embed
 from recipes.items.writing import clear, write_manifest
 from recipes.packs import read_clips, read_pictures, read_records
 
-MOST: Final = 160
+MOST: Final = 56
 """Items of a pack."""
-LARGEST: Final = 5_000_000
+LARGEST: Final = 1_500_000
 """Bytes of all files together."""
 _ENCODERS: Final[Mapping[Modality, str]] = {"audio": "audio", "text": "text", "vision": "vision"}
 _ROLES: Final[tuple[Role, ...]] = ("student", "teacher")
@@ -66,12 +64,8 @@ class Pack:
     """From the folder of the packs."""
     taught: tuple[str, ...]
     """Bundled models with a head that were taught from its train split, or are asked about its test split."""
-    roles: tuple[Role, ...] = _ROLES
-    """Whose weights of the encoders."""
     source: str
     licence: str
-    is_whole: bool = False
-    """Whether all of its items are represented, however many."""
 
 
 def _sounds(pack: str, *labels: str) -> Callable[[Path], Labelled]:
@@ -111,19 +105,6 @@ def _pictures(pack: str, *labels: str) -> Callable[[Path], Labelled]:
 
 def _labels(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[str]]:
     return {name: ["" if record[name] is None else str(record[name]) for record in records] for name in names}
-
-
-def _things(_: Path) -> Labelled:
-    things = Things.open(THINGS_FOLDER)
-    shown = [
-        Shown("picture", "vision", [things.picture(thing) for thing in things.things]),
-        Shown("word", "text", [thing.name for thing in things.things]),
-    ]
-    for voice in things.voices:
-        spoken = [things.speech(thing, voice.name) for thing in things.things]
-        shown.append(Shown(voice.name, "audio", spoken))
-    labels = {"category": [thing.category for thing in things.things], "id": [thing.id for thing in things.things]}
-    return Labelled(tuple(shown), labels)
 
 
 PACKS: Final = (
@@ -197,15 +178,6 @@ PACKS: Final = (
         source="Oxford-IIIT Pet, three breeds, test split",
         licence="CC-BY-SA-4.0",
     ),
-    Pack(
-        name="things",
-        read=_things,
-        taught=(),
-        roles=("student",),
-        source="the pictures, words and voices in things",
-        licence="Apache-2.0",
-        is_whole=True,
-    ),
 )
 
 
@@ -214,7 +186,7 @@ def make_vectors(data: Path, folder: Path = VECTORS_FOLDER, most: int = MOST) ->
 
     Args:
         data: folder of the packs.
-        most: items of a pack that is not represented whole.
+        most: items of a pack.
 
     Raises:
         ValueError: a pack or an encoder is missing, or the files are larger than `LARGEST` together.
@@ -226,9 +198,7 @@ def make_vectors(data: Path, folder: Path = VECTORS_FOLDER, most: int = MOST) ->
     packed: dict[str, bytes] = {}
     origins, records = [], []
     for pack in PACKS:
-        found = pack.read(data)
-        if not pack.is_whole:
-            found = draw(found, most)
+        found = draw(pack.read(data), most)
         runs, arrays = [], {}
         for model, role, shown in _runs(pack, found, bundled):
             run, rounded = models.represent(model, role, shown)
@@ -277,7 +247,7 @@ def draw(labelled: Labelled, most: int) -> Labelled:
 
 def _runs(pack: Pack, found: Labelled, bundled: set[str]) -> Iterator[tuple[str, Role, Shown]]:
     for shown in found.shown:
-        for role in pack.roles:
+        for role in _ROLES:
             yield _ENCODERS[shown.modality], role, shown
         for name in pack.taught:
             if name in bundled and modality_of(name) == shown.modality:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from data2vec_core import (
 )
 from data2vec_core.checkpoints import source
 from data2vec_core.checkpoints.card import Card
-from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
 from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.checkpoints.sharing import share_backbone
 from data2vec_core.checkpoints.source import open_checkpoint
@@ -390,11 +391,28 @@ def test_a_task_with_fewer_blocks_takes_no_more_of_its_backbone(sharing: Path) -
     assert loaded.load_report.sentences() == []
 
 
-def test_a_backbone_that_is_another_is_refused(sharing: Path) -> None:
+def test_nothing_is_shared_with_a_backbone_that_is_another(sharing: Path) -> None:
     change_tensors(sharing / "encoder", lambda tensors: [tensor.add_(1) for tensor in tensors.values()])
-    with pytest.raises(CheckpointError, match="nothing to share"):
-        share_backbone(sharing / "task", "../encoder")
-    assert Card.load(sharing / "task").backbone is None
+    before = {file.name: file.read_bytes() for file in (sharing / "task").iterdir()}
+    for file in (sharing / "encoder").glob("*processor*"):
+        file.unlink()
+    assert not share_backbone(sharing / "task", "../encoder")
+    assert {file.name: file.read_bytes() for file in (sharing / "task").iterdir()} == before
+
+
+def test_an_encoder_that_learnt_on_can_still_leave_the_processors_files_to_its_backbone(sharing: Path) -> None:
+    SpeechFeatureExtractor().save_pretrained(sharing / "encoder")
+    SpeechFeatureExtractor().save_pretrained(sharing / "task")
+    whole = Data2VecAudioForCTC.from_pretrained(sharing / "task").state_dict()
+    change_tensors(sharing / "encoder", lambda tensors: [tensor.add_(1) for tensor in tensors.values()])
+    shutil.copy(sharing / "encoder" / "model.safetensors", sharing / "encoder" / "teacher.safetensors")
+    assert share_backbone(sharing / "task", "../encoder")
+    assert not list((sharing / "task").glob("*processor*"))
+    assert SpeechFeatureExtractor.from_pretrained(sharing / "task").sampling_rate == 16_000
+    loaded = Data2VecAudioForCTC.from_pretrained(sharing / "task").state_dict()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in loaded.items())
+    with pytest.raises(NoTeacherError, match="learnt on"):
+        source.open_checkpoint(sharing / "task").read_tensors("teacher")
 
 
 def test_a_backbone_may_be_a_bundled_model(sharing: Path, monkeypatch: pytest.MonkeyPatch) -> None:

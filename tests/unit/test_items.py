@@ -14,7 +14,7 @@ from analysis.items.manifest import ITEMS_FOLDER, MANIFEST_FILE, ItemsError, Man
 from analysis.items.photographs import photographs
 from analysis.items.prompts import Prompts
 from analysis.items.things import Thing, Things
-from analysis.items.vectors import VALUES, VECTORS_FOLDER, PackVectors, Rounded, vector_packs
+from analysis.items.vectors import VALUES, PackVectors, Rounded, vector_packs
 from recipes.items import vectors
 from recipes.items.packages import debian_file, debian_version, program, python_file, python_version
 from recipes.items.prompts import transcripts
@@ -22,11 +22,9 @@ from recipes.items.things import all_things, font_licence
 from recipes.items.vectors import Labelled, Pack, Shown, draw, make_vectors
 from recipes.items.writing import clear, trim, write_manifest, write_recording
 
-LIMITS = {"things": 4_000_000, "photographs": 1_500_000, "prompts": 1_000_000, "vectors": 5_000_000}
+LIMITS = {"things": 4_000_000, "photographs": 1_500_000, "prompts": 1_000_000, "vectors": vectors.LARGEST}
 SETS = [folder.name for folder in sorted(ITEMS_FOLDER.iterdir()) if folder.is_dir()]
 RATE = 16_000
-
-has_vectors = pytest.mark.skipif(not (VECTORS_FOLDER / MANIFEST_FILE).is_file(), reason="no vectors of these models")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +130,6 @@ def test_ordinals_and_numbers_are_spelled_rightly() -> None:
     assert (spelled["digits/mon-0"], spelled["digits/day-0"]) == ("JANUARY", "SUNDAY")
 
 
-@has_vectors
 @pytest.mark.filterwarnings("ignore::data2vec_core.checkpoints.loading.CheckpointWarning")  # of heads left out
 def test_vectors_are_those_of_the_bundled_models() -> None:
     from recipes.embed import weights_digest
@@ -148,7 +145,6 @@ def test_vectors_are_those_of_the_bundled_models() -> None:
         assert run.weights == weights_digest(encoder), f"{model}: run `python -m recipes.items vectors`"
 
 
-@has_vectors
 def test_vectors_of_a_pack_belong_to_its_labels() -> None:
     for pack in vector_packs():
         assert {len(labels) for labels in pack.labels.values()} == {len(pack)}

@@ -111,4 +111,4 @@ def test_both_starts_have_the_same_search_and_scratch_fixes_nothing() -> None:
         )
         assert scratch.fixed == ()
         assert trained.replace(fixed=()) == scratch
-        assert len(set(subject.candidates)) == len(subject.candidates) == 3
+        assert 2 <= len(set(subject.candidates)) == len(subject.candidates) <= 3
