@@ -1,4 +1,4 @@
-"""The whole page: masthead, tabs, what it accepts, and the public endpoints behind it."""
+"""The whole page, once in each language: masthead, tabs, what it accepts; and the public endpoints behind it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ui import api, speech, text, vision
 from ui.examples import EXAMPLES_FOLDER
 from ui.service import Service
+from ui.serving import FrontDoor
 from ui.settings import Settings
-from ui.theme import STYLESHEET, theme
-from ui.words import say
+from ui.theme import STYLESHEETS, theme
+from ui.words import LANGUAGES, STANDARD, say, speaking, spoken
 
 
 def build(settings: Settings | None = None, service: Service | None = None) -> gr.Blocks:
@@ -29,21 +31,31 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
     with gr.Blocks(
         title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
     ) as demo:
-        gr.HTML(_masthead(), elem_classes="html-plain")
-        with gr.Tabs():
-            with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech"):
-                transcription = speech.build(service)
-            with gr.Tab(say("tab.text"), id="text", elem_id="tab-text") as text_tab:
-                sentences = text.build(service)
-            with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
-                pictures = vision.build(service)
-        gr.HTML(_accepted(settings), elem_classes="html-plain")
-        transcription.open_on(demo.load)
-        sentences.open_on(text_tab.select)
-        pictures.open_on(vision_tab.select)
+        _lay_out(demo, service)
         api.add_endpoints(service)
+    for language in LANGUAGES:
+        if language != STANDARD:
+            with speaking(language), demo.route(say("app.title"), language, show_in_navbar=False):
+                _lay_out(demo, service)
     demo.queue(max_size=settings.queue_size)
     return demo
+
+
+def _lay_out(demo: gr.Blocks, service: Service) -> None:
+    """The page in the language that is spoken."""
+    gr.Navbar(visible=False)  # or Gradio lists the languages as if they were pages
+    gr.HTML(_masthead(), elem_classes="html-plain")
+    with gr.Tabs():
+        with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech"):
+            transcription = speech.build(service)
+        with gr.Tab(say("tab.text"), id="text", elem_id="tab-text") as text_tab:
+            sentences = text.build(service)
+        with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
+            pictures = vision.build(service)
+    gr.HTML(_accepted(service.settings), elem_classes="html-plain")
+    transcription.open_on(demo.load)
+    sentences.open_on(text_tab.select)
+    pictures.open_on(vision_tab.select)
 
 
 def launch_options(settings: Settings | None = None) -> dict[str, Any]:
@@ -51,7 +63,7 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
     settings = settings or Settings.from_environment()
     return {
         "theme": theme(),
-        "css_paths": [STYLESHEET],
+        "css_paths": STYLESHEETS,
         "footer_links": ["api", "settings"],
         "max_file_size": f"{settings.max_upload_mb}mb",
         "allowed_paths": [str(EXAMPLES_FOLDER)],
@@ -60,12 +72,33 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools, where the extra `mcp` is installed
         "ssr_mode": False,
         "show_error": False,
+        "head": _HEAD,
+        "js": _SCRIPT,
+        "app_kwargs": {"middleware": [Middleware(FrontDoor, embedders=settings.embedders)]},
     }
+
+
+_HEAD = """<script>
+  // The language of the page is that of its address, for screen readers and for Gradio's own texts as well.
+  const language = () => window.gradio_config?.current_page || "en";
+  Object.defineProperty(navigator, "language", { get: language });
+  Object.defineProperty(navigator, "languages", { get: () => [language()] });
+</script>"""
+_SCRIPT = "() => { document.documentElement.lang = navigator.language; }"
 
 
 def _masthead() -> str:
     title, subtitle = escape(say("app.title")), escape(say("app.subtitle"))
-    return f'<header class="masthead"><h1>{title}</h1><p>{subtitle}</p></header>'
+    links = "".join(_language_link(language, name) for language, name in LANGUAGES.items())
+    return (
+        f'<header class="masthead"><h1>{title}</h1><p>{subtitle}</p>'
+        f'<nav class="languages" aria-label="{escape(say("app.languages"))}">{links}</nav></header>'
+    )
+
+
+def _language_link(language: str, name: str) -> str:
+    current = ' aria-current="true"' if language == spoken() else ""
+    return f'<a href="./?lang={language}" lang="{language}" hreflang="{language}"{current}>{escape(name)}</a>'
 
 
 def _accepted(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from ui.inputs import PictureInput
 from ui.service import Answer, Service
 from ui.views.labels import label_bars
 from ui.views.notice import empty, failed, made_by, outside
-from ui.words import say
+from ui.words import in_language, say, translated
 
 MODEL_QUEUE = "model"
 """All events that run a model wait in this one queue."""
@@ -119,7 +119,7 @@ class Panel:
     def open_on(self, event: Callable[..., Any]) -> None:
         """Open the panel on an event such as `tab.select`."""
         event(
-            self.open,
+            in_language(self.open),
             self._is_open,
             [self._is_open, *self.outputs],
             **_MODEL_EVENT,
@@ -143,20 +143,20 @@ class Panel:
         inputs = [part for one in self.fields.values() for part in one.inputs]
         triggers = [button.click, *(part.submit for part in inputs if isinstance(part, gr.Textbox))]
         started = gr.on(triggers, _enabled, None, stop, **PLUMBING)
-        run = started.then(self.run, {*inputs, self.model}, self.outputs, preprocess=False, **shared)
+        run = started.then(in_language(self.run), {*inputs, self.model}, self.outputs, preprocess=False, **shared)
         run.then(_disabled, None, stop, **PLUMBING)
         cancels = [run]
         if dataset is not None:
             filled = [part for one in self.fields.values() for part in one.outputs]
             chosen = dataset.click(_enabled, None, stop, **PLUMBING).then(
-                self.choose_example, [dataset, self.model], [*filled, *self.outputs], **shared
+                in_language(self.choose_example), [dataset, self.model], [*filled, *self.outputs], **shared
             )
             chosen.then(_disabled, None, stop, **PLUMBING)
             cancels.append(chosen)
         stop.click(_disabled, None, stop, cancels=cancels, **PLUMBING)
         for part in inputs:  # another file: the answer to the last one would stand beside it
             if isinstance(part, (gr.Audio, gr.Image)):
-                part.input(self._cleared, None, self.outputs, **PLUMBING)
+                part.input(in_language(self._cleared), None, self.outputs, **PLUMBING)
 
     def _example_row(self) -> gr.Dataset | None:
         if not self._examples:
@@ -165,7 +165,9 @@ class Panel:
         is_picture = isinstance(first, PictureInput)
         return gr.Dataset(
             components=[gr.Image(render=False) if is_picture else gr.Textbox(render=False)],
-            samples=[[example.inputs[first.name] if is_picture else example.label] for example in self._examples],
+            samples=[
+                [example.inputs[first.name] if is_picture else translated(example.label)] for example in self._examples
+            ],
             type="index",
             label=say("panel.examples"),
             elem_id=f"{self._name}-examples",
@@ -230,7 +232,11 @@ def _reporter(progress: gr.Progress) -> Callable[[float, str], None]:
 
 def _model_label(entry: ModelEntry) -> str:
     if entry.is_bundled:
-        return say("panel.model_bundled", name=entry.name, title=entry.card.title) if entry.card.title else entry.name
+        return (
+            say("panel.model_bundled", name=entry.name, title=translated(entry.card.title))
+            if entry.card.title
+            else entry.name
+        )
     key = "panel.model_encoder" if entry.card.is_encoder else "panel.model_public"
     return say(key, name=entry.name)
 

@@ -47,6 +47,9 @@ class Settings:
     """Largest checkpoint that a visitor may have downloaded, in megabytes of weights."""
     allow_local_folders: bool = True
     """Whether a visitor may name a folder of the host. Off by default on a hosted Space."""
+    embedders: str = "'self'"
+    """Pages that may show this one in a frame, as Content-Security-Policy names sources. On a hosted Space, the hub's
+    own."""
     bundled_folder: Path | None = None
     """Where the bundled models are; None for the project's own."""
 
@@ -68,6 +71,7 @@ class Settings:
         given: dict[str, Any] = {}
         if environment.get("SPACE_ID"):
             given["allow_local_folders"] = False
+            given["embedders"] = "'self' https://huggingface.co https://*.hf.space"
         for name, kind in get_type_hints(cls).items():
             text = environment.get(PREFIX + name.upper(), "").strip()
             if text:
@@ -86,4 +90,4 @@ def _parse(variable: str, text: str, kind: Any) -> Any:
         except ValueError:
             what = "a whole number" if kind is int else "a number"
             raise ValueError(f"{variable} has to be {what}, got {text!r}") from None
-    return Path(text)
+    return text if kind is str else Path(text)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-STYLESHEET = Path(__file__).parent / "theme.css"
+STYLESHEETS = [Path(__file__).parent / "theme.css", *sorted((Path(__file__).parent / "styles").glob("*.css"))]
+"""What all of the page has in common, then a file for each widget that needs its own."""
 
 _SANS = (
     "system-ui",

@@ -25,7 +25,7 @@ from ui.speech import build as build_speech
 from ui.speech import show_similarity
 from ui.text import build as build_text
 from ui.text import show_choice, show_continuation
-from ui.words import say
+from ui.words import LANGUAGES, say
 
 ENDPOINTS = set(TOOLS) - {"classify_lines"} | {"list_models"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,12 @@ def config(settings: Settings) -> dict[str, Any]:
 
 
 def labels(config: dict[str, Any], kind: str) -> list[str]:
-    return [component["props"]["label"] for component in config["components"] if component["type"] == kind]
+    here = set(config["page"][""]["components"])
+    return [
+        component["props"]["label"]
+        for component in config["components"]
+        if component["type"] == kind and component["id"] in here
+    ]
 
 
 def test_tabs(config: dict[str, Any]) -> None:
@@ -60,7 +65,7 @@ def test_every_event_that_runs_a_model_waits_in_one_queue(settings: Settings) ->
         for function in demo.fns.values()
         if function.name in ENDPOINTS - {"list_models"} or function.name in {"run", "open", "choose_example"}
     ]
-    assert len(runs) == 12 + 3 * 13
+    assert len(runs) == 12 + 3 * 13 * len(LANGUAGES)
     assert {(function.concurrency_id, function.concurrency_limit) for function in runs} == {
         (MODEL_QUEUE, settings.parallel_runs)
     }

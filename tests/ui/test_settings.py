@@ -18,7 +18,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     values: dict[str, object] = {
         field.name: 7 for field in dataclasses.fields(Settings) if field.type in ("int", "float")
     }
-    values |= {"allow_hub": False, "allow_local_folders": False, "bundled_folder": tmp_path}
+    values |= {"allow_hub": False, "allow_local_folders": False, "bundled_folder": tmp_path, "embedders": "'none'"}
     assert values.keys() == {field.name for field in dataclasses.fields(Settings)}
     environment = {f"DATA2VEC_{name.upper()}": str(value) for name, value in values.items()}
     assert dataclasses.asdict(Settings.from_environment(environment)) == values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ui.catalogue import TOOLS
 from ui.fields import HINTS
 from ui.inputs import SeveralInput
-from ui.words import LOCALES, load_words, say
+from ui.words import LOCALES, STANDARD, in_language, load_words, say, speaking, spoken, understood
 
 UI = LOCALES.parent
 TABS = set(TOOLS) - {"classify_lines"}
@@ -41,7 +42,7 @@ def keys_in_the_code() -> set[str]:
 
 
 def test_every_text_is_used_and_every_key_exists() -> None:
-    words = set(load_words())
+    words = set(load_words("en"))
     assert words - keys_in_the_code() == set()
     used = {key for key in keys_in_the_code() if key.split(".")[0] in {word.split(".")[0] for word in words}}
     assert used <= words
@@ -59,3 +60,43 @@ def test_a_missing_value_is_an_error() -> None:
     assert say("sound.limit", seconds=30, megabytes=25) == "Up to 30 s and 25 MB."
     with pytest.raises(KeyError):
         say("sound.limit", seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "language"),
+    [
+        (None, "", "en"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        (None, "zh-Hans", "zh-CN"),
+        (None, "de,en;q=0.5,zh;q=0.4", "en"),
+        (None, "en;q=0.3,zh;q=0.9", "zh-CN"),
+        (None, "zh;q=0,en", "en"),
+        (None, "fr;q=high, *", "en"),
+        ("zh", "en", "zh-CN"),
+        ("EN-gb", "zh", "en"),
+        ("tlh", "zh", "zh-CN"),
+    ],
+)
+def test_the_language_asked_for_goes_before_those_the_browser_speaks(
+    asked: str | None, accepted: str, language: str
+) -> None:
+    assert understood(asked, accepted) == language
+
+
+def test_a_handler_speaks_the_language_of_its_page() -> None:
+    def several() -> Generator[str]:
+        try:
+            yield spoken()
+            yield spoken()
+        finally:
+            closed.append(spoken())
+
+    closed: list[str] = []
+    with speaking("zh-CN"):
+        handler, generator = in_language(spoken), in_language(several)
+    assert spoken() == STANDARD
+    assert handler() == "zh-CN"
+    steps = generator()
+    assert [next(steps), spoken(), next(steps)] == ["zh-CN", STANDARD, "zh-CN"]
+    steps.close()
+    assert len(closed) == 1

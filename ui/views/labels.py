@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ui.words import say
+from ui.words import say, translated
 
 if TYPE_CHECKING:
     from data2vec_core.tasks.results import LabelScore
@@ -32,10 +32,10 @@ def label_bars(labels: Sequence[LabelScore]) -> str:
 
 
 def display_name(label: str) -> str:
-    """A label as people write it: `grand_piano` as "grand piano", `timeRange` as "time range", `_unknown_` as
-    "unknown"."""
+    """A label as people write it, in the language of the page where it is known: `grand_piano` as "grand piano",
+    `timeRange` as "time range", `_unknown_` as "unknown"."""
     words = re.sub(r"([a-z])([A-Z][a-z])", lambda met: f"{met[1]} {met[2].lower()}", label)
-    return words.replace("_", " ").strip() or label
+    return translated(words.replace("_", " ").strip() or label)
 
 
 def percent(fraction: float) -> str:

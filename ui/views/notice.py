@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ui.catalogue import ModelEntry
-from ui.words import say
+from ui.words import say, translated
 
 
 def empty(message: str) -> str:
@@ -26,16 +26,28 @@ def outside(is_outside: bool | None) -> str:
 
 def made_by(model: str, entry: ModelEntry | None) -> str:
     """Which model answered, what it was trained on, how well it does, and what it cannot do."""
-    name = f"<strong>{escape(model)}</strong>"
     if entry is None:
-        return f'<p class="made-by">{escape(say("made.by"))} {name}, {escape(say("made.named"))}</p>'
-    card, metric = entry.card, entry.main_metric
-    facts = [escape(say("made.trained_on", data=card.trained_on))] if card.trained_on else []
-    if metric is not None:
-        value = f"{100 * metric.value:.1f} %" if metric.value <= 1 else f"{metric.value:.1f}"  # such as perplexity
-        facts.append(
-            escape(say("made.score", metric=metric.name[:1].upper() + metric.name[1:], value=value, split=metric.split))
-        )
-    about = f": {escape(card.title)}." if card.title else "."
-    sentences = " ".join([f"{escape(say('made.by'))} {name}{about}", *facts, escape(card.description)])
-    return f'<p class="made-by">{sentences.strip()}</p>'
+        sentences = [say("made.by_named", model=_MODEL)]
+    else:
+        card = entry.card
+        title = translated(card.title)
+        sentences = [
+            say("made.by_titled", model=_MODEL, title=title) if title else say("made.by", model=_MODEL),
+            say("made.trained_on", data=translated(card.trained_on)) if card.trained_on else "",
+            _score(entry),
+            translated(card.description),
+        ]
+    text = say("app.between_sentences").join(filter(None, sentences))
+    return f'<p class="made-by">{escape(text).replace(_MODEL, f"<strong>{escape(model)}</strong>")}</p>'
+
+
+_MODEL = "\N{OBJECT REPLACEMENT CHARACTER}"
+"""Stands for the name of the model until the sentence is escaped."""
+
+
+def _score(entry: ModelEntry) -> str:
+    if (metric := entry.main_metric) is None:
+        return ""
+    value = f"{100 * metric.value:.1f} %" if metric.value <= 1 else f"{metric.value:.1f}"  # such as perplexity
+    name = translated(metric.name)
+    return say("made.score", metric=name[:1].upper() + name[1:], value=value, split=translated(metric.split))
