@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import gradio as gr
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from ui.words import say
+from ui.words import STANDARD, say, spoken
 
 _log = logging.getLogger(__name__)
 _Arguments = ParamSpec("_Arguments")
@@ -20,9 +20,13 @@ _Answer = TypeVar("_Answer")
 
 def sentence(error: Exception) -> str:
     """What to tell the visitor: the message of an error that they can do something about, else a general one, and the
-    trace goes to the log. Plain text: escape it before it becomes HTML."""
+    trace goes to the log. Plain text: escape it before it becomes HTML.
+
+    What the page itself refuses is said in the language that is spoken. The library speaks English only: on a page in
+    another language, its message comes with a word of explanation."""
     if isinstance(error, (ValueError, CheckpointError)):
-        return str(error)
+        message = str(error)
+        return say("error.original", message=message) if spoken() != STANDARD and message.isascii() else message
     _log.error("unexpected error", exc_info=error)
     return say("error.unexpected")
 

@@ -59,7 +59,8 @@ class Panel:
             with gr.Column(scale=5, min_width=300):
                 things = self._lay_out(is_setting=False)
                 limits = dict.fromkeys(one.limit(service.settings) for one in self._tool.inputs)
-                gr.HTML(f'<p class="small">{escape(" ".join(filter(None, limits)))}</p>', elem_classes="html-plain")
+                sentences = say("app.between_sentences").join(filter(None, limits))
+                gr.HTML(f'<p class="small">{escape(sentences)}</p>', elem_classes="html-plain")
                 dataset = self._example_row()
                 self.model = gr.Dropdown(
                     choices=[(_model_label(entry), entry.name) for entry in service.models_for(name)],

@@ -152,7 +152,8 @@ class Service:
 
     def _place(self, tool: Tool, model: str, entry: ModelEntry | None) -> str:
         """Where to load a model from: a folder or a hub id, if this host allows it."""
-        fitting = ", ".join(entry.name for entry in self.models if tool.fits(entry.card)) or say("model.none")
+        names = (entry.name for entry in self.models if tool.fits(entry.card))
+        fitting = say("app.between_items").join(names) or say("model.none")
         if entry is not None:
             if tool.fits(entry.card):
                 return str(entry.folder or model)

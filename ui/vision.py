@@ -33,7 +33,9 @@ def show_segmentation(answer: Answer) -> list[Any]:
     """Legend, overlay and the two downloads."""
     drawing = draw_segmentation(answer)
     classes = answer.result.classes
-    described = ", ".join(f"{display_name(share.label)} {percent(share.fraction)}" for share in classes)
+    described = say("app.between_items").join(
+        f"{display_name(share.label)} {percent(share.fraction)}" for share in classes
+    )
     return [
         legend(classes, drawing.colours),
         gr.Image(drawing.overlay, visible=True, alt_text=say("segment_image.alt", classes=described)),

@@ -42,8 +42,8 @@ def percent(fraction: float) -> str:
     """With as many digits as it can bear: "83 %", "0.4 %", "< 0.1 %"."""
     share = 100 * fraction
     if 0 < share < 0.1:
-        return "< 0.1 %"
-    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.1f} %"
+        return say("app.percent", number="< 0.1")
+    return say("app.percent", number=f"{share:.0f}" if share >= 10 or share == 0 else f"{share:.1f}")
 
 
 def _bars(labels: Sequence[LabelScore]) -> str:

@@ -22,7 +22,7 @@ def classified_lines(lines: Sequence[str], classifications: Sequence[Classificat
         "classify_lines.summary",
         done=len(classifications),
         lines=len(lines),
-        counts=", ".join(f"{label} {count}" for label, count in counts.most_common()),
+        counts=say("app.between_items").join(f"{label} {count}" for label, count in counts.most_common()),
     )
     heads = [say("classify_lines.line"), say("classify_lines.label"), say("classify_lines.score")]
     knows = any(each.outside is not None for each in classifications)

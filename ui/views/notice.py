@@ -48,6 +48,7 @@ _MODEL = "\N{OBJECT REPLACEMENT CHARACTER}"
 def _score(entry: ModelEntry) -> str:
     if (metric := entry.main_metric) is None:
         return ""
-    value = f"{100 * metric.value:.1f} %" if metric.value <= 1 else f"{metric.value:.1f}"  # such as perplexity
+    is_share = metric.value <= 1  # a perplexity is not
+    value = say("app.percent", number=f"{100 * metric.value:.1f}") if is_share else f"{metric.value:.1f}"
     name = translated(metric.name)
     return say("made.score", metric=name[:1].upper() + name[1:], value=value, split=translated(metric.split))

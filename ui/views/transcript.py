@@ -19,17 +19,19 @@ def transcript(result: Transcript) -> str:
     if not result.words:
         return f'<p class="headline">{escape(result.text or say("transcribe.no_words"))}</p>'
     summary = say("transcribe.summary", words=len(result.words), duration=f"{result.duration:.1f}")
+    sentences = say("app.between_sentences").join([summary, say("transcribe.legend")])
     return (
         f'<p class="words">{" ".join(_word(word) for word in result.words)}</p>'
-        f'<p class="small">{escape(summary)}. {escape(say("transcribe.legend"))}</p>'
+        f'<p class="small">{escape(sentences)}</p>'
         f"{_timeline(result)}{_table(result)}"
     )
 
 
 def _word(word: Word) -> str:
-    title = f"{word.start:.2f}–{word.end:.2f} s, {percent(word.confidence)}"
+    times = say("app.seconds", number=f"{word.start:.2f}–{word.end:.2f}")
+    title = say("app.between_items").join([times, percent(word.confidence)])
     return (
-        f'<span class="word" title="{title}"><span class="spoken">{escape(word.word)}</span>'
+        f'<span class="word" title="{escape(title)}"><span class="spoken">{escape(word.word)}</span>'
         f'<span class="track"><span class="fill" style="width:{100 * word.confidence:.1f}%"></span></span>'
         f'<span class="time">{word.start:.2f}</span></span>'
     )

@@ -54,7 +54,7 @@ def turns(result: Activity) -> str:
         )
     )
     shares = "".join(
-        f'<li><span class="name">{escape(name)}</span><span class="value">{_length(own):.1f} s · '
+        f'<li><span class="name">{escape(name)}</span><span class="value">{escape(_seconds(own))} · '
         f"{percent(_length(own) / result.duration)}</span></li>"
         for name, _, own in lanes
     )
@@ -74,6 +74,10 @@ def overlap(first: list[Stretch], second: list[Stretch]) -> list[Stretch]:
     """Where a stretch of one and a stretch of the other meet."""
     met = ((max(a, c), min(b, d)) for a, b in first for c, d in second)
     return sorted((start, end) for start, end in met if end > start)
+
+
+def _seconds(stretches: list[Stretch]) -> str:
+    return say("app.seconds", number=f"{_length(stretches):.1f}")
 
 
 def _length(stretches: list[Stretch]) -> float:
