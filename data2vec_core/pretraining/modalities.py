@@ -16,6 +16,7 @@ from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.presets import METHODS
 from data2vec_core.text.model import Data2VecTextModel
+from data2vec_core.trace import Trace
 from data2vec_core.vision.embeddings import Patches
 from data2vec_core.vision.model import Data2VecVisionModel
 
@@ -46,10 +47,9 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
         lengths = torch.full((batch,), size) if inputs.is_real is None else inputs.is_real.sum(dim=1)
         return self.masking(self.per_mask(lengths), size, generators, fewest_of_all)
 
-    def teach(self, inputs: Frames, mask: Mask) -> Tensor:  # noqa: ARG002
-        trace = self.trace()
+    def watch(self, inputs: Frames, mask: Mask, trace: Trace) -> Tensor | None:  # noqa: ARG002
         self.teacher.model(inputs.projected.detach().float(), inputs.is_real, trace)
-        return self.method.targets.build(trace, None if self.method.fairseq_compat else inputs.is_real)
+        return None if self.method.fairseq_compat else inputs.is_real
 
     def study(self, inputs: Frames, mask: Mask) -> Tensor:
         copies = Frames(
@@ -105,14 +105,13 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
     ) -> MaskedTokens:
         return self.masking(self.per_mask(inputs.input_ids.cpu()), generators)
 
-    def teach(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
+    def watch(self, inputs: Tokens, mask: MaskedTokens, trace: Trace) -> Tensor:
         ids, is_real = inputs.input_ids, inputs.is_real
         if self.method.fairseq_compat:
             is_real = mask.is_masked.to(ids.device)
             ids = ids.where(is_real, self.student.config.pad_token_id)
-        trace = self.trace()
         self.teacher.model(ids, is_real, trace=trace)
-        return self.method.targets.build(trace, is_real)
+        return is_real
 
     def study(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
         masked_ids = mask.input_ids.to(inputs.input_ids.device)
@@ -139,6 +138,7 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]
 
     masking_class = PatchMasking
     masking: PatchMasking
+    class_tokens = 1
     decoder_class = PatchDecoder
 
     def check_student(self, student: Data2VecVisionModel) -> None:
@@ -168,12 +168,11 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]
         count = len(inputs.pixel_values) * self.method.masks_per_sample
         return self.masking(count, inputs.patches.grid, generators)
 
-    def teach(self, inputs: Pictures, mask: Mask) -> Tensor:  # noqa: ARG002
-        trace = self.trace()
+    def watch(self, inputs: Pictures, mask: Mask, trace: Trace) -> Tensor:  # noqa: ARG002
         positions = self.teacher.model(inputs.pixel_values.float(), trace=trace).last_hidden_state.shape[:2]
         is_counted = torch.ones(positions, dtype=torch.bool, device=inputs.pixel_values.device)
-        is_counted[:, 0] = False  # the class token enters no statistics
-        return self.method.targets.build(trace, is_counted)[:, 1:]
+        is_counted[:, : self.class_tokens] = False
+        return is_counted
 
     def study(self, inputs: Pictures, mask: Mask) -> Tensor:
         copies = Patches(self.per_mask(inputs.patches.projected), inputs.patches.grid)

@@ -53,8 +53,8 @@ class PretrainingOutput(ModelOutput):
 class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
     """A student that learns from its own running average.
 
-    Each modality says what its two encoders read (`prepare`), what is hidden (`draw`), what the teacher makes of the
-    whole input (`teach`) and what the student makes of the rest (`study`); `modalities` has the three classes.
+    Each modality says what its two encoders read (`prepare`), what is hidden (`draw`), how the teacher reads the
+    whole input (`watch`) and what the student makes of the rest (`study`); `modalities` has the three classes.
 
     Args:
         student: an encoder without a head; trained in place.
@@ -69,6 +69,8 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
     """Of the masking that the method of this modality has."""
     masking: Any
     """The method's; subclasses narrow it."""
+    class_tokens: ClassVar[int] = 0
+    """Positions of the encoder before those that are masked and predicted."""
     decoder_class: ClassVar[type[PatchDecoder] | None] = None
     """Of the decoder that the method may ask for; None: this modality has none."""
 
@@ -151,9 +153,19 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
     ) -> SomeMask:
         """Choose what to hide, on the CPU, each mask by its own generator: (batch * masks, positions)."""
 
-    @abstractmethod
     def teach(self, inputs: Inputs, mask: SomeMask) -> Tensor:
         """What is to be predicted, from the teacher's pass over the unmasked input: (batch, positions, dim) float32."""
+        trace = self.trace()
+        is_counted = self.watch(inputs, mask, trace)
+        return self.method.targets.build(trace, is_counted)[:, self.class_tokens :]
+
+    @abstractmethod
+    def watch(self, inputs: Inputs, mask: SomeMask, trace: Trace) -> Tensor | None:
+        """Record the teacher's pass over the unmasked input.
+
+        Returns:
+            (batch, positions), which of what is recorded enters the statistics of a target; None: all.
+        """
 
     @abstractmethod
     def study(self, inputs: Inputs, mask: SomeMask) -> Tensor:
