@@ -34,7 +34,7 @@ def label_bars(labels: Sequence[LabelScore]) -> str:
 def display_name(label: str) -> str:
     """A label as people write it, in the language of the page where it is known: `grand_piano` as "grand piano",
     `timeRange` as "time range", `_unknown_` as "unknown"."""
-    words = re.sub(r"([a-z])([A-Z][a-z])", lambda met: f"{met[1]} {met[2].lower()}", label)
+    words = re.sub(r"(?<=[a-z])[A-Z](?=[a-z])", lambda met: f" {met[0].lower()}", label)
     return translated(words.replace("_", " ").strip() or label)
 
 
