@@ -10,7 +10,7 @@ APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types evaluate readme clean
+.PHONY: help demo test lint types screenshots evaluate readme clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ lint: $(DEV) ## style and formatting
 
 types: $(DEV) ## static types
 	$(BIN)/mypy
+
+screenshots: $(DEV) ## photograph every tab (desktop, phone, dark, Chinese) into the folder screenshots
+	$(BIN)/python -m tests.e2e.screenshots
 
 evaluate: $(APP) ## score the bundled models: make evaluate DATA=folder-with-the-data-packs
 	@test -n "$(DATA)" || { echo "Say where the data packs are: make evaluate DATA=folder" >&2; exit 2; }

@@ -1,0 +1,55 @@
+"""Every place of the page, found from the page itself, so that a new tab is walked through as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from playwright.sync_api import Locator, Page
+
+_TABS = "[role=tab][data-tab-id]"
+"""Gradio's own; a widget may have others."""
+
+_IS_SETTLED = """
+() => {
+  const isShown = (element) => element.getClientRects().length > 0;
+  const busy = [...document.querySelectorAll("[data-testid=status-tracker]:not(.hide)")].some(isShown);
+  const now = performance.now();
+  if (busy) window.lastBusy = now;
+  return now - (window.lastBusy ?? 0) > 600;
+}
+"""
+"""Whether nothing has been under way for a while."""
+
+
+def places(page: Page) -> Iterator[str]:
+    """Open every tab, every tab within one, and every state of a switch of modes in there, one after the other.
+
+    Yields:
+        the name of the place that is open now, such as `speech-transcribe`.
+    """
+    yield from _within(page, page.locator("body"), ())
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has answered whatever was asked."""
+    page.evaluate("window.lastBusy = performance.now()")
+    page.wait_for_function(_IS_SETTLED, polling=100)
+
+
+def _within(page: Page, place: Locator, path: tuple[str, ...]) -> Iterator[str]:
+    tabs = place.get_by_role("tablist").filter(has=page.locator(_TABS), visible=True).first
+    if tabs.count():
+        for name in tabs.locator(_TABS).evaluate_all("tabs => tabs.map(tab => tab.dataset.tabId)"):
+            tab = tabs.locator(f"[data-tab-id={name}]")
+            tab.click()
+            panel = page.locator(f"#{tab.get_attribute('aria-controls')}")
+            panel.wait_for()
+            settle(page)
+            yield from _within(page, panel, (*path, name))
+        return
+    yield "-".join(path)
+    modes = place.locator("[id$=-mode] input[type=radio]:visible")
+    for i in range(1, modes.count()):
+        modes.nth(i).check()
+        settle(page)
+        yield "-".join((*path, modes.nth(i).get_attribute("value") or str(i)))
