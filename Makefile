@@ -35,7 +35,7 @@ evaluate: $(APP) ## score the bundled models: make evaluate DATA=folder-with-the
 	@test -n "$(DATA)" || { echo "Say where the data packs are: make evaluate DATA=folder" >&2; exit 2; }
 	$(BIN)/python -m recipes.evaluate --data "$(DATA)"
 
-readme: $(APP) ## write the tables of README.md anew from the models' cards
+readme: $(APP) ## write the tables of README.md and README.zh-CN.md anew from the models' cards
 	$(BIN)/python -m recipes.readme
 
 clean: ## remove the environment, caches and build leftovers

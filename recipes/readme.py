@@ -1,5 +1,5 @@
-"""Write the tables of README and RESULTS from the models' cards, their health, the list of examples and the recordings:
-`python -m recipes.readme`.
+"""Write the tables of README, in both languages, and of RESULTS from the models' cards, their health, the list of
+examples and the recordings: `python -m recipes.readme`.
 
 A table stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. With `--check` nothing is written, and the command
 fails when a table is not what the cards say.
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from analysis.items.manifest import ITEMS_FOLDER, MANIFEST_FILE, Manifest
@@ -24,32 +25,83 @@ from recipes.study.report import study_table
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES_FILE = ROOT / "assets" / "examples" / "examples.json"
+CARDS_IN_CHINESE = ROOT / "ui" / "locales" / "data" / "zh-CN.json"
+"""English text of a card -> Chinese, as the app shows it."""
+
+Words = Callable[[str], str]
+"""From an English text to what the language of a README says for it."""
+IN_CHINESE = {
+    "name": "名称",
+    "task": "任务",
+    "input": "输入",
+    "trained on": "训练数据",
+    "items": "条数",
+    "parameters": "参数量",
+    "licence": "许可",
+    "measured on test": "测试集得分",
+    "classical model, same test": "经典模型，同一测试集",
+    "calibration error, points": "校准误差（百分点）",
+    "without temperature": "不调温度",
+    "own items taken as foreign": "同类数据被判为超出范围",
+    "foreign ones": "外来数据被判为超出范围",
+    "linear probe (kNN) of student / untrained / raw": "线性探针（kNN）：学生模型 / 未训练 / 原始特征",
+    "noise": "噪声",
+    "tones": "纯音",
+    "silence": "静音",
+    "one colour": "单色图",
+    "letters": "随机字母",
+    "speaker": "说话人",
+    "command": "口令词",
+    "question type": "问题类型",
+    "sentiment": "情感倾向",
+    "object": "物体",
+    "; ": "；",
+    ", ": "、",
+}
+"""Heads and other words of the tables that no card says."""
 
 
-def models_table() -> str:
+def in_english(text: str) -> str:
+    """As it is."""
+    return text
+
+
+def in_chinese(text: str) -> str:
+    """As it is, too, where it is a name and so has no other form: of a data set, or of a licence."""
+    return IN_CHINESE.get(text) or _cards_in_chinese().get(text, text)
+
+
+@cache
+def _cards_in_chinese() -> dict[str, str]:
+    words: dict[str, str] = json.loads(CARDS_IN_CHINESE.read_text(encoding="utf-8"))
+    return words
+
+
+def models_table(words: Words = in_english) -> str:
     """What each bundled model with a task does, what it learnt from, and how well, beside a classical model."""
 
     def row(model: BundledModel) -> Sequence[str]:
         card = model.card
-        scores = (shown(metric) for metric in card.metrics if metric.split == "test" and not is_confidence(metric))
+        metrics = (metric for metric in card.metrics if metric.split == "test" and not is_confidence(metric))
         items = f"{card.training_items:,}" if card.training_items else ""
         size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
-        return f"`{model.name}`", card.task, card.trained_on, items, size, "; ".join(scores), card.baseline
+        scores = words("; ").join(shown(metric, words) for metric in metrics)
+        return f"`{model.name}`", words(card.task), words(card.trained_on), items, size, scores, words(card.baseline)
 
     models = (model for model in bundled_models() if not model.card.is_encoder)
     head = ("name", "task", "trained on", "items", "parameters", "measured on test", "classical model, same test")
-    return table(head, map(row, models))
+    return table(list(map(words, head)), map(row, models))
 
 
-def confidence_table() -> str:
+def confidence_table(words: Words = in_english) -> str:
     """How far each classifier's confidence can be believed, and what it takes for foreign."""
 
     def row(model: BundledModel) -> Sequence[str]:
         scores = {metric.name: metric.value for metric in model.card.metrics if is_confidence(metric)}
         foreign = {name: value for name, value in scores.items() if name.endswith(FOREIGN) and name != OWN}
-        kinds = (f"{name.removesuffix(FOREIGN)} {value:.0%}" for name, value in foreign.items())
+        kinds = words(", ").join(f"{words(name.removesuffix(FOREIGN))} {value:.0%}" for name, value in foreign.items())
         errors = (scores[name] for name in (CALIBRATION, UNSCALED))
-        return f"`{model.name}`", *(f"{100 * error:.1f}" for error in errors), f"{scores[OWN]:.0%}", ", ".join(kinds)
+        return f"`{model.name}`", *(f"{100 * error:.1f}" for error in errors), f"{scores[OWN]:.0%}", kinds
 
     models = (model for model in bundled_models() if any(map(is_confidence, model.card.metrics)))
     head = (
@@ -59,28 +111,31 @@ def confidence_table() -> str:
         "own items taken as foreign",
         "foreign ones",
     )
-    return table(head, map(row, models))
+    return table(list(map(words, head)), map(row, models))
 
 
-def shown(metric: Metric) -> str:
+def shown(metric: Metric, words: Words = in_english) -> str:
     """A score with its name; shares in per cent, perplexities and the like as numbers."""
-    return f"{metric.name} {metric.value:.1%}" if metric.value <= 1 else f"{metric.name} {metric.value:.1f}"
+    name = words(metric.name)
+    space = "" if name.endswith("）") else " "  # a full-width bracket brings its own
+    return f"{name}{space}{metric.value:{'.1%' if metric.value <= 1 else '.1f'}}"
 
 
-def encoders_table() -> str:
+def encoders_table(words: Words = in_english) -> str:
     """What each bundled encoder has learnt: the student's scores on test beside those of no learning at all."""
 
     def row(model: BundledModel) -> Sequence[str]:
         card, health = model.card, Health.load(model.folder / HEALTH_FILE)
-        scores = (
-            f"{answers.question} {' / '.join(_share(answers, source) for source in ('student', 'untrained', 'raw'))}"
+        sources: tuple[Source, ...] = ("student", "untrained", "raw")
+        scores = words("; ").join(
+            f"{words(answers.question)} {' / '.join(_share(answers, source) for source in sources)}"
             for answers in health.answers
         )
         size = f"{card.parameters / 1e6:.1f} M" if card.parameters else ""
-        return f"`{model.name}`", card.modality, card.trained_on, size, "; ".join(scores), card.licence
+        return f"`{model.name}`", words(card.modality), words(card.trained_on), size, scores, words(card.licence)
 
     head = ("name", "input", "trained on", "parameters", "linear probe (kNN) of student / untrained / raw", "licence")
-    return table(head, map(row, bundled_encoders()))
+    return table(list(map(words, head)), map(row, bundled_encoders()))
 
 
 def _share(answers: Answers, source: Source) -> str:
@@ -135,6 +190,11 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "models": models_table,
         "confidence": confidence_table,
         "encoders": encoders_table,
+    },
+    ROOT / "README.zh-CN.md": {
+        "models": partial(models_table, in_chinese),
+        "confidence": partial(confidence_table, in_chinese),
+        "encoders": partial(encoders_table, in_chinese),
     },
     ROOT / "assets" / "README.md": {
         "weights": weights_table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ui.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE_README = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 
 def _pins() -> dict[str, str]:
@@ -35,6 +37,49 @@ def test_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 def test_tables_are_those_of_the_cards_and_the_list_of_examples() -> None:
     readme.main(["--check"])
+
+
+@pytest.mark.parametrize("write", [readme.models_table, readme.confidence_table, readme.encoders_table])
+def test_tables_leave_no_english_in_the_chinese_readme(write: Callable[[readme.Words], str]) -> None:
+    asked: set[str] = set()
+
+    def listen(text: str) -> str:
+        asked.add(text)
+        return text
+
+    write(listen)
+    left = {text for text in asked if readme.in_chinese(text) == text}
+    names = {
+        "an4",
+        "esc10",
+        "speechocean",
+        "speech_commands",
+        "pets3",
+        "camvid",
+        "sst2",
+        "trec",
+        "snips_nlu",
+        "wnut17_ner",
+    }
+    assert {text for text in left - names if not re.fullmatch(r"CC[\w.-]+", text)} == set()
+
+
+def _outline(text: str) -> list[str]:
+    """What both languages have in common: levels of headings, code without comments, first cells and defaults of
+    tables of names."""
+    body = re.sub(r"^---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    blocks = [re.sub(r"\s*#.*", "", block) for block in re.findall(r"```\w+\n(.*?)```", body, re.DOTALL)]
+    headings = re.findall(r"^#+(?= )", re.sub(r"```.*?```", "", body, flags=re.DOTALL), re.MULTILINE)
+    names = re.findall(r"^\| (`[\w.-]+`)", body, re.MULTILINE)
+    return [*headings, *blocks, *names]
+
+
+def test_the_chinese_readme_says_the_same() -> None:
+    assert _outline(CHINESE_README) == _outline(README)
+    assert "](README.zh-CN.md)" in README
+    assert "](README.md)" in CHINESE_README
+    settings = re.compile(rf"^\| `{PREFIX}\w+` \|.*\| `?([\w/]+)", re.MULTILINE)
+    assert settings.findall(CHINESE_README) == settings.findall(README)
 
 
 def test_render_replaces_one_table_and_needs_its_markers() -> None:
