@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
 from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
 from ui.examples import Example
+from ui.fetching import Downloads, hub_name
 from ui.inputs import refusals_in_words
+from ui.memory import Loaded, ModelMemory, Slot, size_of
 from ui.settings import Settings
+from ui.steps import Step
 from ui.words import say
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_LONGEST_NAME = 1000  # of a model: a folder of the host, at most
 _BARE_NAME = re.compile(r"[\w-][\w.-]*")
 
 Report = Callable[[float, str], None]
@@ -37,16 +40,9 @@ class Answer:
     """What is known about the model; None for one that a visitor named."""
 
 
-@dataclass
-class _Slot:
-    """Room for one loaded model. Its lock is held while the model is loaded and while it runs."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    task: Task | None = None
-
-
 class Service:
-    """Keeps the models used last, loads each once however many ask, and runs each for one visitor at a time.
+    """Keeps the models used last, as many as its memory holds, loads each once however many ask, and runs each for one
+    visitor at a time.
 
     Nothing is loaded before someone asks.
     """
@@ -57,17 +53,22 @@ class Service:
         *,
         models: Sequence[ModelEntry] | None = None,
         load: Callable[[Tool, str], Task] | None = None,
+        downloads: Downloads | None = None,
+        patience: float = 30.0,
     ) -> None:
         """
         Args:
             models: what to list; the bundled and the public ones by default.
             load: builds a task from a tool and a folder or hub id; by default from the checkpoint there.
+            downloads: brings checkpoints from the hub.
+            patience: seconds to wait for memory that other visitors' models take.
         """
         self.settings = settings
         self.models = tuple(known_models(settings.bundled_folder) if models is None else models)
         self._load = load or self._from_checkpoint
-        self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()
-        self._slots_lock = threading.Lock()
+        self.memory = ModelMemory(round(settings.model_memory_mb * 1e6), patience)
+        self.downloads = downloads or Downloads()
+        self._adding = threading.Lock()
         self._example_answers: dict[tuple[ToolName, str], Answer] = {}
 
     def knows(self, model: str) -> bool:
@@ -85,21 +86,81 @@ class Service:
             or (entry.card.is_encoder and entry.card.modality == tool.modality and not entry.is_bundled)
         ]
 
-    def loaded(self) -> list[tuple[str, str]]:
-        """Task and model of everything in memory, the one used longest ago first."""
-        with self._slots_lock:
-            return list(self._slots)
+    def entry(self, model: str) -> ModelEntry | None:
+        """What is known about a model; None where it is not of the list."""
+        return next((entry for entry in self.models if entry.name == model), None)
+
+    def add(self, entry: ModelEntry) -> ModelEntry:
+        """Put a model on the list, for every visitor to choose; one that is there by that name stays.
+
+        Returns:
+            the one on the list.
+        """
+        with self._adding:
+            if (known := self.entry(entry.name)) is not None:
+                return known
+            self.models = (*self.models, entry)
+            return entry
+
+    def tool_for(self, entry: ModelEntry) -> Tool | None:
+        """The first tool that a model was made for; None for an encoder."""
+        return next((tool for tool in TOOLS.values() if tool.fits(entry.card)), None)
+
+    def loaded(self) -> list[Loaded]:
+        """Everything in memory, the one used longest ago first."""
+        return self.memory.loaded()
+
+    def load(self, entry: ModelEntry, report: Report = lambda *_: None) -> None:
+        """Have a model of the list in memory, for the tool that it was made for.
+
+        Raises:
+            ValueError: there is no room for it, or no tool.
+            CheckpointError: it cannot be had or read.
+        """
+        tool = self.tool_for(entry)
+        if tool is None:
+            raise ValueError(self._without_head(entry.name, entry.card.modality))
+        with self._held(tool, entry.name, self._place(tool, entry.name, entry), report):
+            pass
+
+    def unload(self, model: str) -> None:
+        """Let go of a model's memory.
+
+        Raises:
+            ValueError: this host does not allow it, or somebody uses the model.
+        """
+        if not self.settings.allow_unloading:
+            raise ValueError(say("model.no_unloading"))
+        self.memory.unload(model)
+
+    def fetching(self, model: str) -> Iterator[tuple[int, int]]:
+        """Have the files of a model on this host, if a download is what it takes and is allowed; yields the bytes that
+        have come, and those of all its weights. Closing the generator gives up waiting.
+
+        Raises:
+            ValueError: it is larger than what may be downloaded.
+            CheckpointError: the hub does not hand it over.
+        """
+        model = model.strip() if isinstance(model, str) else ""
+        entry, name = self.entry(model), hub_name(model)
+        is_here = (entry is not None and entry.folder is not None) or any(one.model == model for one in self.loaded())
+        if is_here or name is None or (entry is None and (not self.settings.allow_hub or _folder(model) is not None)):
+            return
+        total = self._check_download(*name, limited=entry is None or entry.is_added)
+        for done in self.downloads.steps(*name):
+            yield min(done, total) if total else done, total
 
     def ask(
         self, name: ToolName, inputs: Mapping[str, Any], model: str = "", report: Report = lambda *_: None
     ) -> Answer:
         """As `stream`, for who wants the whole answer only."""
         *_, answer = self.stream(name, inputs, model, report)
+        assert isinstance(answer, Answer)
         return answer
 
     def stream(
         self, name: ToolName, inputs: Mapping[str, Any], model: str = "", report: Report = lambda *_: None
-    ) -> Iterator[Answer]:
+    ) -> Generator[Answer | Step]:
         """Check the inputs, run a model on them.
 
         The model is kept from others only for as long as it makes the next piece: who stops asking holds up nobody.
@@ -111,7 +172,7 @@ class Service:
             report: is told what is being done.
 
         Returns:
-            the answer as it grows, at least once, whole at last.
+            the answer as it grows, at least once, whole at last; and how far it is, where that takes long.
 
         Raises:
             ValueError: an input that is missing, unreadable or beyond a limit, or a model that may not be used here.
@@ -119,25 +180,22 @@ class Service:
         """
         tool = TOOLS[name]
         checked = tool.read(inputs, self.settings)
-        if not isinstance(model, str):
-            raise ValueError(say("model.no_text"))
-        model = model.strip() or tool.default_model
-        entry = next((entry for entry in self.models if entry.name == model), None)
-        place = self._place(tool, model, entry)
-
-        slot = self._slot(tool, model)
-        with slot.lock:
-            if slot.task is None:
-                report(0.1, say("working.loading", model=model))
-                slot.task = self._loaded_task(tool, model, place, is_named=entry is None)
-        report(0.5, say("working.running"))
-        results = tool.answers(slot.task, checked)
-        while True:
-            with slot.lock, refusals_in_words(self.settings):
-                result = next(results, None)
-            if result is None:
-                return
-            yield Answer(dataclasses.replace(result, model=model), checked, entry)
+        model, entry, place = self._resolved(tool, model)
+        for done, total in self.fetching(model):
+            report(0.0, say("working.downloading", model=model))
+            yield Step(done / total if total else 0.0)
+        with self._held(tool, model, place, report) as slot:
+            report(0.5, say("working.running"))
+            results = tool.answers(slot.task, checked)
+            while True:
+                with slot.lock, refusals_in_words(self.settings):
+                    result = next(results, None)
+                if result is None:
+                    return
+                if isinstance(result, Step):
+                    yield result
+                else:
+                    yield Answer(dataclasses.replace(result, model=model), checked, entry)
 
     def ask_example(
         self, name: ToolName, example: Example, model: str = "", report: Report = lambda *_: None
@@ -150,18 +208,40 @@ class Service:
             self._example_answers[key] = self.ask(name, example.inputs, "", report)
         return self._example_answers[key]
 
+    @contextmanager
+    def using(self, name: ToolName, model: str = "") -> Iterator[Task]:
+        """The loaded task of a tool, kept from others inside: for who asks it again and again in his own way.
+
+        Raises:
+            ValueError: a model that may not be used here.
+            CheckpointError: a model that cannot be had or read.
+        """
+        tool = TOOLS[name]
+        model, _, place = self._resolved(tool, model)
+        for _ in self.fetching(model):
+            pass
+        with self._held(tool, model, place) as slot, slot.lock:
+            yield slot.task
+
+    def _resolved(self, tool: Tool, model: str) -> tuple[str, ModelEntry | None, str]:
+        """A model's name, what is known about it, and where to load it from."""
+        if not isinstance(model, str) or len(model) > _LONGEST_NAME:
+            raise ValueError(say("model.no_text"))
+        model = model.strip() or tool.default_model
+        entry = self.entry(model)
+        return model, entry, self._place(tool, model, entry)
+
     def _place(self, tool: Tool, model: str, entry: ModelEntry | None) -> str:
         """Where to load a model from: a folder or a hub id, if this host allows it."""
-        names = (entry.name for entry in self.models if tool.fits(entry.card))
-        fitting = say("app.between_items").join(names) or say("model.none")
+        fitting = self._fitting(tool)
         if entry is not None:
             if tool.fits(entry.card):
                 return str(entry.folder or model)
-            is_encoder = entry.card.is_encoder and entry.card.modality == tool.modality
-            raise ValueError(say("model.no_head" if is_encoder else "model.misfit", model=model, names=fitting))
-        is_hub_id = _HUB_ID.fullmatch(model) is not None
-        folder = Path(model).expanduser()
-        if self.settings.allow_local_folders and folder.is_dir():
+            if entry.card.is_encoder and entry.card.modality == tool.modality:
+                raise ValueError(say("model.no_head", model=model, names=fitting))
+            raise ValueError(say("model.misfit", model=model, names=fitting))
+        is_hub_id = hub_name(model) is not None
+        if self.settings.allow_local_folders and (folder := _folder(model)) is not None:
             return str(folder)
         if is_hub_id and self.settings.allow_hub:
             return model
@@ -171,42 +251,81 @@ class Service:
             raise ValueError(say("model.unknown", model=model, names=fitting))
         raise ValueError(say("model.no_folders"))
 
-    def _slot(self, tool: Tool, model: str) -> _Slot:
-        """The model's place in memory, now the one used last; whatever is beyond the bound gives way."""
-        with self._slots_lock:
-            slot = self._slots.setdefault((tool.task_name, model), _Slot())
-            self._slots.move_to_end((tool.task_name, model))
-            while len(self._slots) > self.settings.models_in_memory:
-                self._slots.popitem(last=False)
-            return slot
+    def _fitting(self, tool: Tool) -> str:
+        """The models made for a tool, in words."""
+        return ", ".join(entry.name for entry in self.models if tool.fits(entry.card)) or say("model.none")
 
-    def _loaded_task(self, tool: Tool, model: str, place: str, is_named: bool) -> Task:
-        """Load a model; a failure leaves nothing behind, so that the next visitor's attempt is a fresh one."""
+    def _without_head(self, model: str, modality: str) -> str:
+        """Why an encoder answers nothing, and which models of its kind do."""
+        made = [entry.name for entry in self.models if entry.card.modality == modality and not entry.card.is_encoder]
+        return say("model.no_head", model=model, names=", ".join(made) or say("model.none"))
+
+    @contextmanager
+    def _held(self, tool: Tool, model: str, place: str, report: Report = lambda *_: None) -> Iterator[Slot]:
+        """The slot of a model, loaded; it stays in memory while the block runs."""
+        with self.memory.held((tool.task_name, model)) as slot:
+            with slot.lock:
+                if slot.task is None:
+                    report(0.1, say("working.loading", model=model))
+                    slot.task = self._loaded_task(tool, model, place, slot)
+            yield slot
+
+    def _loaded_task(self, tool: Tool, model: str, place: str, slot: Slot) -> Task:
+        """Load a model into the room made for it; a failure leaves nothing behind, so that the next visitor's attempt
+        is a fresh one."""
+        self.memory.reserve(slot, _expected(place), model)
         try:
-            if is_named and not Path(place).is_dir():
-                self._check_download(place)
-            return self._load(tool, place)
-        except BaseException as error:
-            with self._slots_lock:
-                self._slots.pop((tool.task_name, model), None)
-            if isinstance(error, CheckpointError):  # the visitor's word for it, not the host's folder
-                raise CheckpointError(str(error).replace(place, model)) from error
-            raise
+            task = self._load(tool, place)
+        except NoHeadError:
+            raise ValueError(say("model.no_head", model=model, names=self._fitting(tool))) from None
+        except CheckpointError as error:  # the visitor's word for it, not the host's folder
+            raise CheckpointError(str(error).replace(place, model)) from error
+        self.memory.reserve(slot, size_of(task), model)
+        return task
 
     def _from_checkpoint(self, tool: Tool, place: str) -> Task:
         import torch  # the page opens without it
 
         torch.set_num_threads(self.settings.threads)
-        return tool.load(place)
+        hub = None if Path(place).is_dir() else hub_name(place)
+        return tool.load(place) if hub is None else tool.load(hub[0], revision=hub[1])
 
-    def _check_download(self, hub_id: str) -> None:
-        """Refuse a checkpoint that would fill the host's disk."""
+    def _check_download(self, hub_id: str, revision: str | None = None, *, limited: bool) -> int:
+        """Bytes of a checkpoint's weights, 0 where the hub does not say.
+
+        Raises:
+            ValueError: it would fill the host's disk.
+        """
         from data2vec_core.checkpoints.hub import hub_size
 
         try:
-            megabytes = hub_size(hub_id) / 1e6
+            size = hub_size(hub_id, revision=revision)
         except CheckpointError:
-            return  # loading finds it in the hub's local cache, or says what is wrong
+            return 0  # loading finds it in the hub's local cache, or says what is wrong
         limit = self.settings.max_download_mb
-        if megabytes > limit:
-            raise ValueError(say("model.too_large", model=hub_id, megabytes=f"{megabytes:.0f}", limit=limit))
+        if limited and size > limit * 1e6:
+            raise ValueError(say("model.too_large", model=hub_id, megabytes=f"{size / 1e6:.0f}", limit=limit))
+        return size
+
+
+def _expected(place: str) -> int:
+    """Bytes that a model will take in memory, as far as its files tell; 0 where they are not here."""
+    from data2vec_core.checkpoints.facts import folder_facts
+    from data2vec_core.checkpoints.source import open_checkpoint
+
+    folder, hub = Path(place), hub_name(place)
+    try:
+        if hub is not None and not folder.is_dir():
+            folder = open_checkpoint(hub[0], role="student", revision=hub[1], local_files_only=True).folder
+        return folder_facts(folder).memory
+    except CheckpointError:
+        return 0  # loading says what is wrong
+
+
+def _folder(model: str) -> Path | None:
+    """The folder of this host that somebody names; None where there is none."""
+    try:
+        folder = Path(model).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # names that no file can have, homes that nobody has
+        return None

@@ -21,6 +21,12 @@ class Settings:
 
     max_audio_seconds: float = 30.0
     """Longest clip, in seconds: memory and time of self-attention grow with its square."""
+    max_transcription_seconds: float = 3600.0
+    """Longest recording to transcribe, in seconds: it is heard in windows, so that only time grows with its length."""
+    max_live_seconds: float = 120.0
+    """Longest time that one visitor is listened to while speaking."""
+    live_visitors: int = 2
+    """Visitors who are listened to at the same time."""
     max_upload_mb: int = 25
     """Largest file, in megabytes."""
     max_megapixels: float = 50.0
@@ -31,8 +37,10 @@ class Settings:
     """Longest passage to find an answer in."""
     max_lines: int = 200
     """Most texts at once, one a line."""
-    models_in_memory: int = 6
-    """Loaded models kept; the one used longest ago goes first."""
+    max_pictures: int = 32
+    """Most pictures at once."""
+    model_memory_mb: int = 1500
+    """Memory for loaded models, in megabytes of parameters and buffers; the one used longest ago goes first."""
     threads: int = 2
     """Processor threads of one model run."""
     parallel_runs: int = 1
@@ -41,12 +49,18 @@ class Settings:
     """Visitors who may wait; the next one is told to come back."""
     keep_files_minutes: int = 60
     """Uploads and results older than this are deleted."""
+    public: bool = False
+    """Whether strangers visit: then the three permissions below stand at no unless they are given. On by default on a
+    hosted Space."""
     allow_hub: bool = True
-    """Whether a visitor may name any model of the Hugging Face hub, which the host then downloads."""
+    """Whether a visitor may name any model of the Hugging Face hub, which the host then downloads. Off by default on a
+    public host."""
     max_download_mb: int = 1500
     """Largest checkpoint that a visitor may have downloaded, in megabytes of weights."""
     allow_local_folders: bool = True
-    """Whether a visitor may name a folder of the host. Off by default on a hosted Space."""
+    """Whether a visitor may name a folder or a checkpoint file of the host. Off by default on a public host."""
+    allow_unloading: bool = True
+    """Whether a visitor may unload models, those that others use too. Off by default on a public host."""
     embedders: str = "'self'"
     """Pages that may show this one in a frame, as Content-Security-Policy names sources. On a hosted Space, the hub's
     own."""
@@ -70,12 +84,14 @@ class Settings:
         """
         given: dict[str, Any] = {}
         if environment.get("SPACE_ID"):
-            given["allow_local_folders"] = False
+            given["public"] = True
             given["embedders"] = "'self' https://huggingface.co https://*.hf.space"
         for name, kind in get_type_hints(cls).items():
             text = environment.get(PREFIX + name.upper(), "").strip()
             if text:
                 given[name] = _parse(PREFIX + name.upper(), text, kind)
+        if given.get("public"):
+            given = {"allow_hub": False, "allow_local_folders": False, "allow_unloading": False, **given}
         return cls(**given)
 
 

@@ -1,6 +1,6 @@
 """Convert a training checkpoint of fairseq (speech, text) or BEiT style (vision) to the public layout.
 
-    python -m data2vec_core.checkpoints.convert FILE OUT --modality audio|text|vision [--head NAME]
+    python -m data2vec_core.checkpoints.convert FILE OUT [--modality audio|text|vision] [--head NAME]
 
 The only place that reads such files. It imports nothing that a file names: see `original.safe_unpickle`.
 """
@@ -32,14 +32,24 @@ CONVERTERS: dict[Modality, Callable[..., Converted]] = {
 }
 
 
-def convert(file: str | Path, out: str | Path, *, modality: Modality, head: str | None = None) -> Converted:
+#: How the names of a modality's tensors go, in any training file of it.
+_SIGNS: dict[Modality, str] = {
+    "audio": "feature_extractor.conv_layers.",
+    "text": "sentence_encoder.",
+    "vision": "patch_embed.proj.",
+}
+
+
+def convert(
+    file: str | Path, out: str | Path, *, modality: Modality | None = None, head: str | None = None
+) -> Converted:
     """Write `config.json`, `model.safetensors`, `teacher.safetensors` where the file has a teacher, and the settings
     of the preprocessor for speech and vision.
 
     Args:
         file: the training checkpoint.
         out: a folder; made when it does not exist.
-        modality: which model it is.
+        modality: which model it is; by the names of its tensors when None.
         head: the head to keep: `none`, or a name (`ctc`, `lm`, `classifier`, a classification head of a text file);
             by default the one that the file has.
 
@@ -48,6 +58,7 @@ def convert(file: str | Path, out: str | Path, *, modality: Modality, head: str 
     """
     file, out = Path(file), Path(out)
     content = load_training_file(file)
+    modality = modality or _modality(content, file)
     try:
         converted = CONVERTERS[modality](content, head=head)
     except CheckpointError as error:
@@ -62,6 +73,20 @@ def convert(file: str | Path, out: str | Path, *, modality: Modality, head: str 
         write_tensors(out, converted.teacher, name=TEACHER_FILE)
     _write_preprocessor(out, modality, converted, content)
     return converted
+
+
+def _modality(content: dict[str, Any], file: Path) -> Modality:
+    """Which model a file is of.
+
+    Raises:
+        CheckpointError: none that is known.
+    """
+    parts = [part for name in ("model", "module") if isinstance(part := content.get(name), dict)]
+    names = [str(name) for part in parts for name in part]
+    for modality, sign in _SIGNS.items():
+        if any(sign in name for name in names):
+            return modality
+    raise CheckpointError(f"{file} is neither a fairseq nor a BEiT-style checkpoint of data2vec")
 
 
 def _require_fit(converted: Converted, tensors: dict[str, Any], source: str) -> None:
@@ -93,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m data2vec_core.checkpoints.convert", description=__doc__)
     parser.add_argument("file", type=Path, help="the .pt or .pth file")
     parser.add_argument("out", type=Path, help="the folder to write")
-    parser.add_argument("--modality", required=True, choices=MODALITIES)
+    parser.add_argument("--modality", choices=MODALITIES, help="by the names of its tensors when left out")
     parser.add_argument("--head", help="the head to keep: none, ctc, lm, classifier, or the name of a text head")
     chosen = parser.parse_args(arguments)
     try:
@@ -107,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"note: {note}")
     for name in converted.dropped:
         print(f"dropped: {name}")
-    if chosen.modality != "vision":
+    if converted.config.model_type != "data2vec-vision":
         print("note: the vocabulary is not in the file; copy vocab.json (and merges.txt) from the matching release")
     return 0
 

@@ -13,6 +13,10 @@ class NoTeacherError(CheckpointError):
     """The checkpoint is of a student alone."""
 
 
+class NoHeadError(CheckpointError):
+    """The checkpoint is an encoder without a trained head, for a task that needs one."""
+
+
 def first_few(names: Collection[str], limit: int = 5) -> str:
     """The first names of a collection, and how many there are: `a, b, ... (12 in all)`."""
     shown = ", ".join(list(names)[:limit])

@@ -33,6 +33,19 @@ PROCESSOR_FILES = (
     "special_tokens_map.json",
 )
 
+#: Files beside the weights that a processor, a tokenizer or a reader of cards asks for. None of them has to be there.
+COMPANION_FILES = (
+    CARD_FILE,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
 #: Where a folder may keep its weights, best first.
 WEIGHT_FILES = (
     WEIGHTS_FILE,

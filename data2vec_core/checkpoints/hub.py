@@ -7,34 +7,33 @@ Needs no more of a server than its file addresses (`/owner/name/resolve/revision
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from data2vec_core.checkpoints.backbone import is_inside, named_backbone
+from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.facts import Facts, folder_facts, needed_names, weight_bytes
 from data2vec_core.checkpoints.files import (
     CARD_FILE,
+    COMPANION_FILES,
     CONFIG_FILE,
     TEACHER_FILE,
     WEIGHT_FILES,
     Role,
     first_line,
     is_index,
+    read_json,
 )
 from data2vec_core.checkpoints.reading import rest_of, shard_names
 
-#: Files beside the weights that a processor, a tokenizer or a reader of cards asks for. None of them has to be there.
-COMPANION_FILES = (
-    CARD_FILE,
-    "preprocessor_config.json",
-    "processor_config.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
+Progress = Callable[[int], None]
+"""Called with the number of bytes that have come since it was called last. What it raises ends the download."""
+
+#: Most bytes of a JSON file that is read to say what a checkpoint is.
+_MAX_JSON = 1_000_000
 
 
 def download(
@@ -45,6 +44,7 @@ def download(
     cache_dir: str | Path | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
+    progress: Progress | None = None,
 ) -> Path:
     """Bring a hub checkpoint into the local cache.
 
@@ -53,6 +53,7 @@ def download(
     Args:
         hub_id: `owner/name`.
         role: whose weights to fetch; None fetches the JSON files only.
+        progress: is told of the bytes as they come.
 
     Returns:
         The folder of the snapshot.
@@ -61,7 +62,7 @@ def download(
         CheckpointError: it does not exist, is not public, holds no usable weights, or cannot be reached.
     """
     source = f"{hub_id}@{revision}" if revision else hub_id
-    remote = _Remote(hub_id, revision, source, cache_dir, token, local_files_only or _is_offline())
+    remote = _Remote(hub_id, revision, source, cache_dir, token, local_files_only or _is_offline(), progress=progress)
     folder = remote.pin()
     for name in COMPANION_FILES:
         remote.fetch(name)
@@ -76,20 +77,59 @@ def hub_size(hub_id: str, *, revision: str | None = None, token: str | bool | No
     Raises:
         CheckpointError: as `download` does.
     """
-    from huggingface_hub import HfApi
+    source = f"{hub_id}@{revision}" if revision else hub_id
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in _info(hub_id, revision, token, source).siblings or []}
+    if not (size := weight_bytes(sizes)):
+        raise _no_weights(source)
+    return size
 
+
+def hub_facts(hub_id: str, *, revision: str | None = None, token: str | bool | None = None) -> Facts:
+    """Look at a hub checkpoint: the list of its files, its configuration and its card are all that is fetched.
+
+    One that is in the local cache is looked at there when the hub does not answer.
+
+    Raises:
+        CheckpointError: as `download` does, or its configuration or card cannot be understood.
+    """
     source = f"{hub_id}@{revision}" if revision else hub_id
     try:
-        info = HfApi(endpoint=_endpoint()).model_info(hub_id, revision=revision, files_metadata=True, token=token)
+        info = _info(hub_id, revision, token, source)
+    except CheckpointError as error:
+        try:
+            folder = download(hub_id, role="student", revision=revision, token=token, local_files_only=True)
+        except CheckpointError:
+            raise error from None
+        return folder_facts(folder, source)
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    if not (weights := weight_bytes(sizes)):
+        raise _no_weights(source)
+    if sizes.get(CONFIG_FILE, 0) > _MAX_JSON or sizes.get(CARD_FILE, 0) > _MAX_JSON:
+        raise CheckpointError(f"{source} has a {CONFIG_FILE} or {CARD_FILE} too large to be one")
+    remote = _Remote(hub_id, info.sha or revision, source, None, token, False)
+    folder = remote.pin()
+    card = remote.fetch(CARD_FILE) if CARD_FILE in sizes else None
+    stated = info.card_data
+    return Facts(
+        source=source,
+        config=read_json(folder / CONFIG_FILE),
+        files={name: sizes[name] for name in needed_names(sizes)},
+        weights=weights,
+        card=Card.load(card.parent) if card else None,
+        licence=str((stated.get("license") if stated else None) or ""),
+        commit=folder.name,
+        has_teacher=TEACHER_FILE in sizes,
+    )
+
+
+def _info(hub_id: str, revision: str | None, token: str | bool | None, source: str) -> Any:
+    """What the hub says about a checkpoint, its files with their sizes included."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi(endpoint=_endpoint()).model_info(hub_id, revision=revision, files_metadata=True, token=token)
     except _hub_errors() as error:
         raise _explained(error, source) from error
-    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
-    for name in WEIGHT_FILES:
-        if name in sizes:
-            stem, suffix = name.removesuffix(".index.json").rsplit(".", 1)
-            shards = [shard for shard in sizes if shard.startswith(f"{stem}-") and shard.endswith(f".{suffix}")]
-            return sum(sizes[shard] for shard in shards) if is_index(name) else sizes[name]
-    raise _no_weights(source)
 
 
 @dataclass
@@ -104,6 +144,7 @@ class _Remote:
     is_offline: bool
     fault: Exception | None = None
     """Why the hub could not be asked."""
+    progress: Progress | None = None
 
     def pin(self) -> Path:
         """Fetch the configuration, and read every other file from the same commit. Returns the folder of that commit.
@@ -155,6 +196,7 @@ class _Remote:
                 token=self.token,
                 endpoint=_endpoint(),
                 local_files_only=self.is_offline,
+                tqdm_class=self._meter(),
             )
         except errors.LocalEntryNotFoundError as error:
             if self.is_offline:
@@ -165,6 +207,12 @@ class _Remote:
         except _hub_errors() as error:
             raise _explained(error, f"{self.source}/{name}") from error
         return Path(path)
+
+    def _meter(self) -> Any:
+        """What the library takes for the class of its progress bars; None for its own."""
+        if self.progress is None:
+            return None
+        return type("Meter", (_Meter,), {"progress": staticmethod(self.progress)})
 
     def fetch_tensors(self, role: Role) -> None:
         """Bring the tensors of one role into the cache, and those of a backbone in a folder inside."""
@@ -202,6 +250,39 @@ class _Remote:
                     raise CheckpointError(f"{self.source} is incomplete: its file {prefix + shard} is not {where}")
             return True
         return False
+
+
+class _Meter:
+    """Stands in for a progress bar of the library: hands the bytes on."""
+
+    progress: Progress
+
+    def __init__(self, *, total: float | None = None, initial: int = 0, **_: Any) -> None:
+        self.total = total
+        self.n = 0
+        self.update(initial)  # of an earlier download that was cut off
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def update(self, count: float | None = 1) -> None:
+        """More bytes of the file are there."""
+        self.n += int(count or 0)
+        self.progress(int(count or 0))
+
+    def update_transfer(self, _: float | None = 1) -> None:
+        """More bytes came over the network, which need not be those of the file. Without this method the library would
+        make a second bar for them."""
+        self.progress(0)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Whatever else a bar can do."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
 
 
 def _endpoint() -> str | None:

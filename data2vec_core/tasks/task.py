@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
 from data2vec_core.config_base import Data2VecConfig
 from data2vec_core.pretrained import PretrainedModel
 
@@ -40,7 +40,7 @@ class Task(Generic[Model]):
         """The model of a checkpoint, which must have been trained for this task.
 
         Raises:
-            CheckpointError: the checkpoint has no head for the task: an answer would come from random weights.
+            NoHeadError: the checkpoint has no head for the task: an answer would come from random weights.
         """
         model = cls.model_class.from_pretrained(folder_or_name, **open_options)
         report = model.load_report
@@ -52,7 +52,7 @@ class Task(Generic[Model]):
         ]
         if untrained:
             saved_as = ", ".join(model.config.architectures or ()) or "nothing in particular"
-            raise CheckpointError(
+            raise NoHeadError(
                 f"{report.source} is only a backbone for this task: it was saved as {saved_as} and has no trained "
                 f"{cls.model_class.__name__} head. Fine-tune it first"
             )

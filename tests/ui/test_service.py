@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data2vec_core.checkpoints import hub
@@ -16,6 +18,7 @@ from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.tasks.results import Classification, LabelScore
 from ui.catalogue import PUBLIC_MODELS, TOOLS, ModelEntry, Tool
 from ui.examples import Example
+from ui.fetching import Downloads
 from ui.service import Service
 from ui.settings import Settings
 
@@ -28,6 +31,8 @@ class Loader:
 
     def __init__(self) -> None:
         self.places: list[str] = []
+        self.megabytes: dict[str, int] = {}
+        """Of models that take room, by place."""
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
@@ -43,11 +48,37 @@ class Loader:
         return FakeTask(place, self)
 
 
+class FakeModel:
+    """Stands in for a network: takes room."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._weights = np.empty(megabytes * 250_000, np.float32)
+
+    def parameters(self) -> list[FakeTensor]:
+        return [FakeTensor(self._weights), FakeTensor(self._weights)]  # tied
+
+    def buffers(self) -> list[FakeTensor]:
+        return []
+
+
+@dataclass(frozen=True)
+class FakeTensor:
+    array: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.array.nbytes
+
+    def data_ptr(self) -> int:
+        return self.array.ctypes.data
+
+
 class FakeTask:
     """Stands in for a text classifier and a continuer: repeats what it is given."""
 
     def __init__(self, place: str, loader: Loader) -> None:
         self.model_name = place
+        self.model = FakeModel(loader.megabytes.get(place, 0))
         self.loader = loader
 
     def __call__(self, text: str) -> Classification:
@@ -74,8 +105,24 @@ def picture(files: Callable[[str], str]) -> str:
     return files("picture.png")
 
 
-def make(loader: Loader, **settings: Any) -> Service:
-    return Service(Settings(**settings), models=(BUNDLED, *PUBLIC_MODELS), load=loader)
+def make(loader: Loader, patience: float = 0.05, **settings: Any) -> Service:
+    here = Downloads(lambda *_: None)  # downloads nothing
+    return Service(
+        Settings(**settings), models=(BUNDLED, *PUBLIC_MODELS), load=loader, downloads=here, patience=patience
+    )
+
+
+def in_memory(service: Service) -> list[str]:
+    return [one.model for one in service.loaded()]
+
+
+@pytest.fixture
+def folders(tmp_path: Path, loader: Loader) -> list[str]:
+    """Three models of 4 MB."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        loader.megabytes[str(tmp_path / name)] = 4
+    return [str(tmp_path / name) for name in "abc"]
 
 
 def test_the_default_model_answers_and_is_named_without_its_folder(loader: Loader) -> None:
@@ -103,16 +150,113 @@ def test_a_model_is_loaded_once_under_concurrency(loader: Loader) -> None:
     assert loader.most_running == 1
 
 
-def test_the_model_used_longest_ago_gives_way(loader: Loader, tmp_path: Path) -> None:
-    service = make(loader, models_in_memory=2)
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-    a, b, c = (str(tmp_path / name) for name in "abc")
+def test_the_model_used_longest_ago_gives_way(loader: Loader, folders: list[str]) -> None:
+    service = make(loader, model_memory_mb=10)
+    a, b, c = folders
     for model in (a, b, a, c):
         service.ask("classify_text", {"text": "x"}, model)
-    assert service.loaded() == [("classify_text", a), ("classify_text", c)]
+    assert in_memory(service) == [a, c]
+    assert [one.size for one in service.loaded()] == [4_000_000, 4_000_000]  # tied weights count once
+    assert service.memory.used == 8_000_000
     service.ask("classify_text", {"text": "x"}, a)
     assert loader.places == [a, b, c]
+
+
+def test_a_model_larger_than_the_memory_is_refused_and_nothing_gives_way(loader: Loader, folders: list[str]) -> None:
+    service = make(loader, model_memory_mb=10)
+    a, b, _ = folders
+    loader.megabytes[b] = 11
+    service.ask("classify_text", {"text": "x"}, a)
+    with pytest.raises(ValueError, match="takes 11 MB of memory, and all models together may take 10 MB"):
+        service.ask("classify_text", {"text": "x"}, b)
+    assert in_memory(service) == [a]
+
+
+def test_a_folder_too_large_for_the_memory_is_not_even_read(loader: Loader, folders: list[str]) -> None:
+    (Path(folders[0]) / "config.json").write_text("{}", encoding="utf-8")
+    with (Path(folders[0]) / "model.safetensors").open("wb") as file:
+        file.truncate(11_000_000)
+    with pytest.raises(ValueError, match="takes 11 MB of memory"):
+        make(loader, model_memory_mb=10).ask("classify_text", {"text": "x"}, folders[0])
+    assert loader.places == []
+
+
+def test_a_model_in_use_stays_and_is_waited_for(loader: Loader, folders: list[str]) -> None:
+    a, b, c = folders
+    service = make(loader, model_memory_mb=10)
+    begun = [service.stream("continue_text", {"prompt": "so it goes"}, model) for model in (a, b)]
+    for stream in begun:
+        next(stream)
+    with pytest.raises(ValueError, match="There is no memory for .* now: other visitors' models take it"):
+        service.ask("classify_text", {"text": "x"}, c)
+    assert in_memory(service) == [a, b]
+    with pytest.raises(ValueError, match="is at work now"):
+        service.unload(a)
+    patient = make(loader, model_memory_mb=10, patience=30)
+    begun = [patient.stream("continue_text", {"prompt": "so it goes"}, model) for model in (a, b)]
+    for stream in begun:
+        next(stream)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(patient.ask, "classify_text", {"text": "x"}, c)
+        begun[0].close()  # who is done, or gone, makes room
+        assert waiting.result().result.model == c
+    assert in_memory(patient) == [b, c]
+
+
+def test_a_model_is_unloaded_when_nobody_uses_it_and_where_that_is_allowed(loader: Loader) -> None:
+    service = make(loader)
+    service.ask("classify_text", {"text": "x"})
+    assert in_memory(service) == ["sst2"]
+    service.unload("sst2")
+    assert in_memory(service) == []
+    service.ask("classify_text", {"text": "x"})
+    assert loader.places == ["/models/sst2"] * 2
+    public = make(loader, allow_unloading=False)
+    public.ask("classify_text", {"text": "x"})
+    with pytest.raises(ValueError, match="visitors do not unload models"):
+        public.unload("sst2")
+    assert in_memory(public) == ["sst2"]
+
+
+def test_of_visitors_who_wait_for_one_model_each_has_its_own_try_when_it_fails(loader: Loader) -> None:
+    service = make(loader)
+    loader.gate.clear()
+    loader.error = CheckpointError("no network")
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(service.ask, "classify_text", {"text": "x"}) for _ in range(4)]
+        loader.gate.set()
+        for future in asked:
+            with pytest.raises(CheckpointError, match="no network"):
+                future.result()
+    assert service.loaded() == []
+    assert service.memory.used == 0
+    loader.error = None
+    assert service.ask("classify_text", {"text": "x"}).result.model == "sst2"
+
+
+def test_a_visitor_who_leaves_while_a_model_loads_leaves_nothing_stuck(loader: Loader) -> None:
+    service = make(loader)
+    loader.gate.clear()
+    stream = service.stream("classify_text", {"text": "x"})
+    with ThreadPoolExecutor(2) as pool:
+        leaving = pool.submit(next, stream)
+        staying = pool.submit(service.ask, "classify_text", {"text": "y"})
+        loader.gate.set()
+        leaving.result()
+        stream.close()  # as gradio does when the page is closed
+        assert staying.result().result.labels[0].label == "y"
+    assert [(one.model, one.is_in_use) for one in service.loaded()] == [("sst2", False)]
+    assert loader.places == ["/models/sst2"]
+
+
+def test_an_interrupted_load_leaves_nothing_stuck(loader: Loader) -> None:
+    service = make(loader)
+    loader.error = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        service.ask("classify_text", {"text": "x"})
+    assert (service.loaded(), service.memory.used) == ([], 0)
+    loader.error = None
+    assert service.ask("classify_text", {"text": "x"}).result.model == "sst2"
 
 
 def test_a_failed_load_leaves_room_for_another_try(loader: Loader) -> None:
@@ -133,7 +277,7 @@ def test_an_example_is_answered_once_by_the_default_model(loader: Loader, tmp_pa
 
 
 def test_a_hub_id_is_passed_on_where_it_is_allowed(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "hub_size", lambda _: 10_000_000)
+    monkeypatch.setattr(hub, "hub_size", lambda *_, **__: 10_000_000)
     assert make(loader).ask("classify_text", {"text": "x"}, "someone/model").result.model == "someone/model"
     with pytest.raises(ValueError, match="someone/model is not a bundled model, and this host does not download"):
         make(loader, allow_hub=False).ask("classify_text", {"text": "x"}, "someone/model")
@@ -147,14 +291,14 @@ def test_a_public_checkpoint_is_allowed_even_where_other_ids_are_not(loader: Loa
 
 
 def test_a_download_beyond_the_limit_is_refused(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "hub_size", lambda _: 2_000_000_000)
+    monkeypatch.setattr(hub, "hub_size", lambda *_, **__: 2_000_000_000)
     with pytest.raises(ValueError, match="someone/large is too large for this host: 2000 MB, and at most 1500 MB"):
         make(loader).ask("classify_text", {"text": "x"}, "someone/large")
     assert loader.places == []
 
 
 def test_without_a_network_loading_says_what_is_missing(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(_: str) -> int:
+    def unreachable(*_: Any, **__: Any) -> int:
         raise CheckpointError("the hub cannot be reached")
 
     monkeypatch.setattr(hub, "hub_size", unreachable)

@@ -18,7 +18,8 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     values: dict[str, object] = {
         field.name: 7 for field in dataclasses.fields(Settings) if field.type in ("int", "float")
     }
-    values |= {"allow_hub": False, "allow_local_folders": False, "bundled_folder": tmp_path, "embedders": "'none'"}
+    values |= dict.fromkeys(("public", "allow_hub", "allow_local_folders", "allow_unloading"), False)
+    values |= {"bundled_folder": tmp_path, "embedders": "'none'"}
     assert values.keys() == {field.name for field in dataclasses.fields(Settings)}
     environment = {f"DATA2VEC_{name.upper()}": str(value) for name, value in values.items()}
     assert dataclasses.asdict(Settings.from_environment(environment)) == values
@@ -30,7 +31,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ("MAX_AUDIO_SECONDS", "half a minute", "a number, got 'half a minute'"),
         ("MAX_AUDIO_SECONDS", "nan", "above 0"),
         ("MAX_UPLOAD_MB", "2.5", "a whole number, got '2.5'"),
-        ("MODELS_IN_MEMORY", "0", "above 0, got 0"),
+        ("MODEL_MEMORY_MB", "0", "above 0, got 0"),
         ("ALLOW_HUB", "perhaps", "true or false, got 'perhaps'"),
         ("BUNDLED_FOLDER", "/no/such/folder", "a folder"),
     ],
@@ -44,7 +45,17 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert Settings.from_environment({"DATA2VEC_THREADS": " "}) == Settings()
 
 
-def test_a_hosted_space_opens_no_folders_unless_told_to() -> None:
-    assert not Settings.from_environment({"SPACE_ID": "someone/lab"}).allow_local_folders
-    told = {"SPACE_ID": "someone/lab", "DATA2VEC_ALLOW_LOCAL_FOLDERS": "1"}
-    assert Settings.from_environment(told).allow_local_folders
+@pytest.mark.parametrize("environment", [{"SPACE_ID": "someone/lab"}, {"DATA2VEC_PUBLIC": "1"}])
+def test_a_public_host_allows_strangers_nothing_unless_told_to(environment: dict[str, str]) -> None:
+    def permissions(settings: Settings) -> tuple[bool, bool, bool]:
+        return settings.allow_hub, settings.allow_local_folders, settings.allow_unloading
+
+    assert permissions(Settings.from_environment({})) == (True, True, True)
+    assert permissions(Settings.from_environment(environment)) == (False, False, False)
+    told = environment | {"DATA2VEC_ALLOW_LOCAL_FOLDERS": "1"}
+    assert permissions(Settings.from_environment(told)) == (False, True, False)
+
+
+def test_a_space_of_ones_own_is_not_public() -> None:
+    private = {"SPACE_ID": "someone/lab", "DATA2VEC_PUBLIC": "0"}
+    assert Settings.from_environment(private).allow_hub
