@@ -14,6 +14,7 @@ from ui.inputs import (
     Input,
     LinesInput,
     NumberInput,
+    OptionalTextInput,
     PictureInput,
     SeedInput,
     SeveralInput,
@@ -24,6 +25,7 @@ from ui.settings import Settings
 
 ToolName = Literal[
     "transcribe",
+    "inspect_ctc",
     "classify_audio",
     "compare_speakers",
     "speaker_activity",
@@ -111,6 +113,15 @@ _TOOLS = (
         purpose="transcription",
         default_model="an4",
         inputs=(SoundInput("audio"),),
+    ),
+    Tool(
+        name="inspect_ctc",
+        modality="audio",
+        purpose="transcription",
+        default_model="an4",
+        inputs=(SoundInput("audio"), OptionalTextInput("text", lines=2)),
+        task="transcribe",
+        run=runs.inspect_ctc,
     ),
     Tool(
         name="classify_audio",

@@ -9,7 +9,17 @@ import gradio as gr
 from gradio.components import Component
 
 from ui.catalogue import ToolName
-from ui.inputs import Input, LinesInput, NumberInput, PictureInput, SeedInput, SeveralInput, SoundInput, TextInput
+from ui.inputs import (
+    Input,
+    LinesInput,
+    NumberInput,
+    OptionalTextInput,
+    PictureInput,
+    SeedInput,
+    SeveralInput,
+    SoundInput,
+    TextInput,
+)
 from ui.words import say
 
 PLUMBING: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
@@ -137,12 +147,14 @@ _COMPONENTS: dict[type[Input], Callable[..., Component]] = {
     SoundInput: _sound,
     PictureInput: _picture,
     TextInput: _text,
+    OptionalTextInput: _text,
     LinesInput: _lines,
     NumberInput: _number,
     SeedInput: _seed,
 }
 HINTS: dict[type[Input], str] = {
     TextInput: "placeholder",
+    OptionalTextInput: "placeholder",
     LinesInput: "placeholder",
     NumberInput: "info",
     SeedInput: "info",

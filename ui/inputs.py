@@ -136,6 +136,14 @@ class TextInput(Input):
 
 
 @dataclass(frozen=True)
+class OptionalTextInput(TextInput):
+    """A text that may be left out; read as an empty one then."""
+
+    def read(self, value: str | None, settings: Settings) -> str:
+        return super().read(value, settings) if isinstance(value, str) and value.strip() else ""
+
+
+@dataclass(frozen=True)
 class LinesInput(Input):
     """Several texts, one a line; read as a tuple, without the empty ones."""
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ui.words import say
+
 if TYPE_CHECKING:
-    from data2vec_core.tasks import SpeakerVerifier, TextClassifier, TextContinuer
-    from data2vec_core.tasks.results import Classification, Continuation, Verification
+    from data2vec_core.tasks import SpeakerVerifier, TextClassifier, TextContinuer, Transcriber
+    from data2vec_core.tasks.results import Alignment, Classification, Continuation, Emissions, Transcript, Verification
     from ui.inputs import Sound
 
 LINES_AT_ONCE = 50
@@ -25,6 +27,70 @@ class ClassifiedLines:
     classifications: tuple[Classification, ...]
     """In the order of the texts."""
     model: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What a CTC model makes of a clip, and where in it a text is said."""
+
+    emissions: Emissions
+    transcript: Transcript
+    """What the model reads by itself."""
+    alignment: Alignment | None
+    """Of the text that was given, or of the model's own; None where there is none."""
+    problem: str
+    """Why the text that was given cannot be aligned, in a sentence for the visitor; empty where it can."""
+    model: str
+
+
+def inspect_ctc(task: Transcriber, audio: Sound, text: str) -> Iterator[Inspection]:
+    """Look at every frame of a clip, and align a text with it; the model's own, when none is given.
+
+    A text that cannot be aligned is no error: all else is there to be seen.
+    """
+    emissions = task.emissions(audio)
+    transcript = task.decode(emissions)
+    alignment, problem = None, ""
+    if text:
+        try:
+            alignment = task.align(emissions, text)
+        except ValueError as error:
+            problem = _why_unaligned(error, task, text, len(emissions.log_probabilities))
+    elif transcript.text:
+        alignment = task.align(emissions, transcript.text)
+    yield Inspection(
+        emissions=emissions, transcript=transcript, alignment=alignment, problem=problem, model=task.model_name
+    )
+
+
+def _why_unaligned(error: ValueError, task: Transcriber, text: str, frames: int) -> str:
+    """The sentence for an error of `Transcriber.align`.
+
+    Raises:
+        ValueError: that error, when it is none of those that a text may cause.
+    """
+    from data2vec_core.processing.ctc import UnspellableTextError
+    from data2vec_core.processing.ctc_alignment import TextDoesNotFitError, TextUnlikeSoundError
+
+    def is_spelled(characters: str) -> bool:
+        try:
+            return bool(task.tokenizer.spell(characters))
+        except UnspellableTextError:
+            return False
+
+    if isinstance(error, UnspellableTextError):
+        strange = dict.fromkeys(one for one in text if not one.isspace() and not is_spelled(one))
+        strange = strange or dict.fromkeys(word for word in text.split() if not is_spelled(word))
+        shown = [*strange][:_STRANGE_SHOWN]
+        return say("inspect_ctc.unspellable", characters=" ".join(shown) + (" …" if len(strange) > len(shown) else ""))
+    if isinstance(error, TextDoesNotFitError):
+        return say("inspect_ctc.too_long", characters=len(task.tokenizer.spell(text)), frames=frames)
+    if isinstance(error, TextUnlikeSoundError):
+        return say("inspect_ctc.unlike")
+    raise error
+
+
+_STRANGE_SHOWN = 12
 
 
 def compare_speakers(task: SpeakerVerifier, audio_a: Sequence[Sound], audio_b: Sound) -> Iterator[Verification]:

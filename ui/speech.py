@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui import microscope
 from ui.downloads import download_below, turns_rttm
 from ui.panel import Panel, in_tabs, show_labels
 from ui.service import Answer, Service
@@ -20,6 +21,7 @@ def build(service: Service) -> Panel:
         service,
         {
             "transcribe": partial(Panel, name="transcribe", show=show_transcript),
+            "inspect_ctc": microscope.build,
             "classify_audio": partial(Panel, name="classify_audio", show=show_labels),
             "compare_speakers": partial(Panel, name="compare_speakers", show=show_similarity),
             "speaker_activity": partial(

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 Files = Callable[[str], str]
 PANELS: list[tuple[str | None, ToolName]] = [
     (None, "transcribe"),
+    ("CTC microscope", "inspect_ctc"),
     ("Classify sound", "classify_audio"),
     ("Same speaker?", "compare_speakers"),
     ("Who speaks when", "speaker_activity"),

@@ -27,7 +27,7 @@ from ui.text import build as build_text
 from ui.text import show_choice, show_continuation
 from ui.words import LANGUAGES, say
 
-ENDPOINTS = set(TOOLS) - {"classify_lines"} | {"list_models"}
+ENDPOINTS = set(TOOLS) - {"classify_lines", "inspect_ctc"} | {"list_models"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,7 +46,7 @@ def labels(config: dict[str, Any], kind: str) -> list[str]:
 
 
 def test_tabs(config: dict[str, Any]) -> None:
-    speech = ["Transcribe", "Classify sound", "Same speaker?", "Who speaks when"]
+    speech = ["Transcribe", "CTC microscope", "Classify sound", "Same speaker?", "Who speaks when"]
     texts = ["Classify", "Tag", "Answer", "Choose", "Fill the mask", "Continue"]
     tabs = ["Speech", *speech, "Text", *texts, "Vision", "Classify picture", "Segment"]
     assert sorted(labels(config, "tabitem")) == sorted(tabs)
@@ -65,7 +65,7 @@ def test_every_event_that_runs_a_model_waits_in_one_queue(settings: Settings) ->
         for function in demo.fns.values()
         if function.name in ENDPOINTS - {"list_models"} or function.name in {"run", "open", "choose_example"}
     ]
-    assert len(runs) == 12 + 3 * 13 * len(LANGUAGES)
+    assert len(runs) == 12 + 3 * 14 * len(LANGUAGES)
     assert {(function.concurrency_id, function.concurrency_limit) for function in runs} == {
         (MODEL_QUEUE, settings.parallel_runs)
     }
