@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from html import escape
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ui import api, speech, text, vision
+from ui import api, models, speech, start, text, tour, vision
 from ui.examples import EXAMPLES_FOLDER
+from ui.gradio_texts import lacking_texts, written_texts_script
+from ui.links import SCRIPT as LINKS_SCRIPT
+from ui.links import Links
+from ui.panel import gathered
 from ui.service import Service
 from ui.serving import FrontDoor
 from ui.settings import Settings
@@ -43,19 +48,26 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
 
 def _lay_out(demo: gr.Blocks, service: Service) -> None:
     """The page in the language that is spoken."""
-    gr.Navbar(visible=False)  # or Gradio lists the languages as if they were pages
     gr.HTML(_masthead(), elem_classes="html-plain")
-    with gr.Tabs():
-        with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech"):
+    tour.build()
+    with gr.Tabs() as tabs, gathered() as panels:
+        with gr.Tab(say("tab.start"), id="start", elem_id="tab-start"):
+            start.build()
+        with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech") as speech_tab:
             transcription = speech.build(service)
         with gr.Tab(say("tab.text"), id="text", elem_id="tab-text") as text_tab:
             sentences = text.build(service)
         with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
             pictures = vision.build(service)
+        with gr.Tab(say("tab.models"), id="models", elem_id="tab-models") as models_tab:
+            known = models.build(service, panels)
     gr.HTML(_accepted(service.settings), elem_classes="html-plain")
-    transcription.open_on(demo.load)
+    transcription.open_on(speech_tab.select)
     sentences.open_on(text_tab.select)
     pictures.open_on(vision_tab.select)
+    known.open_on(models_tab.select, demo.load)
+    known.offer_on(demo.load)
+    Links(service, tabs, panels).wire(demo)
 
 
 def launch_options(settings: Settings | None = None) -> dict[str, Any]:
@@ -72,7 +84,9 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools, where the extra `mcp` is installed
         "ssr_mode": False,
         "show_error": False,
-        "head": _HEAD,
+        "head": f"{_HEAD}<script>{LINKS_SCRIPT}</script><script>{_A11Y.read_text(encoding='utf-8')}</script>"
+        f"<script>{written_texts_script()}</script>",
+        "i18n": lacking_texts(),
         "js": _SCRIPT,
         "app_kwargs": {"middleware": [Middleware(FrontDoor, embedders=settings.embedders)]},
     }
@@ -84,6 +98,7 @@ _HEAD = """<script>
   Object.defineProperty(navigator, "language", { get: language });
   Object.defineProperty(navigator, "languages", { get: () => [language()] });
 </script>"""
+_A11Y = Path(__file__).parent / "views" / "a11y.js"
 _SCRIPT = "() => { document.documentElement.lang = navigator.language; }"
 
 
@@ -92,7 +107,9 @@ def _masthead() -> str:
     links = "".join(_language_link(language, name) for language, name in LANGUAGES.items())
     return (
         f'<header class="masthead"><h1>{title}</h1><p>{subtitle}</p>'
-        f'<nav class="languages" aria-label="{escape(say("app.languages"))}">{links}</nav></header>'
+        f'<nav class="languages" aria-label="{escape(say("app.languages"))}">{links}</nav>'
+        f'<button type="button" class="copy-link" data-copy-link data-done="{escape(say("repeat.copied"))}">'
+        f'<span aria-live="polite">{escape(say("app.copy_link"))}</span></button></header>'
     )
 
 
@@ -105,15 +122,18 @@ def _accepted(settings: Settings) -> str:
     """Every limit of this host, in words."""
     lines = [
         say("limits.audio", seconds=f"{settings.max_audio_seconds:g}"),
+        say("limits.transcription", minutes=f"{settings.max_transcription_seconds / 60:g}"),
+        say("limits.live", seconds=f"{settings.max_live_seconds:g}", visitors=settings.live_visitors),
         say("limits.text", characters=settings.max_characters),
         say("limits.passage", characters=settings.max_passage_characters),
         say("limits.lines", lines=settings.max_lines),
         say("limits.picture", megapixels=f"{settings.max_megapixels:g}"),
+        say("limits.pictures", pictures=settings.max_pictures),
         say("limits.upload", megabytes=settings.max_upload_mb),
         say("limits.hub_yes", megabytes=settings.max_download_mb) if settings.allow_hub else say("limits.hub_no"),
         say("limits.folders_yes" if settings.allow_local_folders else "limits.folders_no"),
         say("limits.queue", runs=settings.parallel_runs, threads=settings.threads, waiting=settings.queue_size),
-        say("limits.models", count=settings.models_in_memory),
+        say("limits.models", megabytes=settings.model_memory_mb),
         say("limits.files", minutes=settings.keep_files_minutes),
     ]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)

@@ -61,6 +61,7 @@ def _classify(service: Service) -> Panel:
         [one, many],
         **PLUMBING,
     )
+    panel.shown_by[mode], lines.shown_by[mode] = "one", "many"
     lines.open_on(mode.change)
     return panel
 

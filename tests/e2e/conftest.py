@@ -55,6 +55,7 @@ class Visit:
         """Go to a panel and wait until it has answered its example."""
         if self.page.url == "about:blank":
             self.page.goto(f"{self.home}/{query}")
+            self.page.locator("[role=tab][data-tab-id=speech]").click()  # in any language; the page opens with another
             self.wait_for("transcribe")
         for name in (tab or "").split(" > "):
             if name:
