@@ -9,13 +9,17 @@ from typing import Any, Literal
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
-from ui import runs
+from ui import pictures, runs
 from ui.inputs import (
+    ChoiceInput,
+    ClassInput,
     Input,
     LinesInput,
+    MapInput,
     NumberInput,
     OptionalTextInput,
     PictureInput,
+    PicturesInput,
     SeedInput,
     SeveralInput,
     SoundInput,
@@ -37,7 +41,10 @@ ToolName = Literal[
     "fill_mask",
     "continue_text",
     "classify_image",
+    "explain_image",
+    "classify_images",
     "segment_image",
+    "score_map",
 ]
 Task = Callable[..., Any]
 """A loaded task of `data2vec_core.tasks`: inputs in, a result out."""
@@ -59,7 +66,10 @@ class Tool:
     """In `data2vec_core.tasks.TASKS`; the one of the tool's own name when empty."""
     run: Callable[..., Iterator[Any]] | None = None
     """Called with the task, and with the inputs by name, where the tool is not one call of its task: yields the answer
-    as it grows, whole at last."""
+    as it grows, whole at last; or, before it, a `Step` now and then."""
+
+    part_of: ToolName | None = None
+    """The tool on whose panel it is, where it has none of its own."""
 
     @property
     def task_name(self) -> str:
@@ -86,11 +96,11 @@ class Tool:
         """
         return {one.name: one.read(given.get(one.name, one.default), settings) for one in self.inputs}
 
-    def load(self, folder_or_name: str) -> Task:
+    def load(self, folder_or_name: str, *, revision: str | None = None) -> Task:
         """Build the task from a checkpoint."""
         from data2vec_core.tasks import TASKS  # brings in torch, which the page can open without
 
-        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name)
+        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name, revision=revision)
         return task
 
     def answers(self, task: Task, inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -112,7 +122,13 @@ _TOOLS = (
         modality="audio",
         purpose="transcription",
         default_model="an4",
-        inputs=(SoundInput("audio"),),
+        inputs=(
+            SoundInput("audio", is_long=True),
+            ChoiceInput("search", options=("best_path", "beam", "lexicon")),
+            NumberInput("beam", standard=16, least=2, most=64, step=1),
+            NumberInput("alternatives", standard=5, least=0, most=10, step=1),
+        ),
+        run=runs.transcribe,
     ),
     Tool(
         name="inspect_ctc",
@@ -227,11 +243,40 @@ _TOOLS = (
         inputs=(PictureInput("image"),),
     ),
     Tool(
+        name="explain_image",
+        modality="vision",
+        purpose="classification",
+        default_model="objects",
+        inputs=(PictureInput("image"), ClassInput("class_id")),
+        task="classify_image",
+        run=pictures.explain_image,
+        part_of="classify_image",
+    ),
+    Tool(
+        name="classify_images",
+        modality="vision",
+        purpose="classification",
+        default_model="objects",
+        inputs=(PicturesInput("images"),),
+        task="classify_image",
+        run=pictures.classify_images,
+    ),
+    Tool(
         name="segment_image",
         modality="vision",
         purpose="segmentation",
         default_model="pets3",
         inputs=(PictureInput("image"),),
+    ),
+    Tool(
+        name="score_map",
+        modality="vision",
+        purpose="segmentation",
+        default_model="pets3",
+        inputs=(MapInput("mask"), MapInput("label_map")),
+        task="segment_image",
+        run=pictures.score_map,
+        part_of="segment_image",
     ),
 )
 TOOLS: dict[ToolName, Tool] = {tool.name: tool for tool in _TOOLS}
@@ -243,7 +288,10 @@ class ModelEntry:
 
     card: Card
     folder: Path | None = None
-    """Of a bundled model; None for a public checkpoint, which is downloaded on first use."""
+    """Of a bundled model, or of one that a visitor brought; None for a checkpoint of the hub, which is downloaded on
+    first use."""
+    is_added: bool = False
+    """Whether a visitor brought it."""
 
     @property
     def name(self) -> str:
@@ -259,7 +307,7 @@ class ModelEntry:
     @property
     def is_bundled(self) -> bool:
         """Whether it works without a network."""
-        return self.folder is not None
+        return self.folder is not None and not self.is_added
 
 
 def _public(name: str, modality: Modality, task: str, trained_on: str) -> ModelEntry:

@@ -10,11 +10,13 @@ from gradio.components import Component
 
 from ui.catalogue import ToolName
 from ui.inputs import (
+    ChoiceInput,
     Input,
     LinesInput,
     NumberInput,
     OptionalTextInput,
     PictureInput,
+    PicturesInput,
     SeedInput,
     SeveralInput,
     SoundInput,
@@ -116,6 +118,8 @@ def field(kind: Input, tool: ToolName, value: Any) -> Field:
 def _component(kind: Input, value: Any, key: str, **common: Any) -> Component:
     if type(kind) in HINTS:
         common[HINTS[type(kind)]] = say(f"{key}_hint")
+    if isinstance(kind, ChoiceInput):
+        common["choices"] = [(say(f"{key}_{option}"), option) for option in kind.options]
     return _COMPONENTS[type(kind)](kind, value=value, **common)
 
 
@@ -125,6 +129,10 @@ def _sound(_: SoundInput, **common: Any) -> gr.Audio:
 
 def _picture(_: PictureInput, **common: Any) -> gr.Image:
     return gr.Image(sources=["upload", "webcam", "clipboard"], type="filepath", height=320, buttons=[], **common)
+
+
+def _pictures(_: PicturesInput, **common: Any) -> gr.File:
+    return gr.File(file_count="multiple", file_types=["image"], height=200, **common)
 
 
 def _text(kind: TextInput, **common: Any) -> gr.Textbox:
@@ -139,6 +147,10 @@ def _number(kind: NumberInput, **common: Any) -> gr.Slider:
     return gr.Slider(kind.least, kind.most, step=kind.step, **common)
 
 
+def _choice(_: ChoiceInput, **common: Any) -> gr.Radio:
+    return gr.Radio(**common)
+
+
 def _seed(kind: SeedInput, **common: Any) -> gr.Number:
     return gr.Number(precision=0, minimum=0, maximum=kind.MOST, **common)
 
@@ -146,10 +158,12 @@ def _seed(kind: SeedInput, **common: Any) -> gr.Number:
 _COMPONENTS: dict[type[Input], Callable[..., Component]] = {
     SoundInput: _sound,
     PictureInput: _picture,
+    PicturesInput: _pictures,
     TextInput: _text,
     OptionalTextInput: _text,
     LinesInput: _lines,
     NumberInput: _number,
+    ChoiceInput: _choice,
     SeedInput: _seed,
 }
 HINTS: dict[type[Input], str] = {

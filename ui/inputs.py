@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from gradio.utils import get_upload_folder, is_in_or_equal
@@ -22,9 +23,12 @@ from data2vec_core.processing.audio_io import (
     AudioError,
     AudioTooLongError,
     AudioTooShortError,
+    BrokenSamplesError,
     EmptyAudioError,
+    NotAudioError,
     SilentAudioError,
     Waveform,
+    audio_seconds,
     load_audio,
 )
 from data2vec_core.processing.image_io import ImageError, ImageTooLargeError, load_image
@@ -34,6 +38,15 @@ from ui.words import say
 
 Sound = tuple[int, Waveform]
 """Samples a second, and the samples: (samples,) float32."""
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """A sound that may be too long to be held whole: it is read while it is worked on."""
+
+    path: Path
+    max_seconds: float
+    """To be refused when it turns out longer."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +87,29 @@ class Input(ABC):
 
 @dataclass(frozen=True)
 class SoundInput(Input):
-    """A sound file; read as a `Sound`."""
+    """A sound file; read as a `Sound`, or as a `SoundFile` where it may be long."""
+
+    is_long: bool = False
+    """Whether it may be as long as a transcription, and is read later, piece by piece."""
 
     def received(self, value: Any) -> str | None:
         return upload_path(value)
 
-    def read(self, value: str | None, settings: Settings) -> Sound:
+    def read(self, value: str | None, settings: Settings) -> Sound | SoundFile:
         if not value:
             raise ValueError(say("sound.missing"))
         with refusals_in_words(settings):
-            return MODEL_RATE, load_audio(value, max_seconds=settings.max_audio_seconds)
+            if not self.is_long:
+                return MODEL_RATE, load_audio(value, max_seconds=settings.max_audio_seconds)
+            longest = settings.max_transcription_seconds
+            if _stated_seconds(value) > longest:
+                raise sound_too_long(longest)
+            return SoundFile(Path(value), longest)
 
     def limit(self, settings: Settings) -> str:
+        if self.is_long:
+            minutes = settings.max_transcription_seconds / 60
+            return say("sound.limit_long", minutes=f"{minutes:g}", megabytes=settings.max_upload_mb)
         return say("sound.limit", seconds=f"{settings.max_audio_seconds:g}", megabytes=settings.max_upload_mb)
 
 
@@ -104,6 +128,74 @@ class PictureInput(Input):
 
     def limit(self, settings: Settings) -> str:
         return say("picture.limit", megapixels=f"{settings.max_megapixels:g}", megabytes=settings.max_upload_mb)
+
+
+@dataclass(frozen=True)
+class WaitingPicture:
+    """A picture file that is read when its turn comes: many decoded photos at once would fill the memory."""
+
+    name: str
+    """Of the file, as the visitor has it."""
+    path: str
+    settings: Settings
+
+    def read(self) -> Image.Image:
+        """RGB, turned the way its camera was held.
+
+        Raises:
+            ValueError: unreadable or too large.
+        """
+        picture: Image.Image = PictureInput("image").read(self.path, self.settings)
+        return picture
+
+
+@dataclass(frozen=True)
+class PicturesInput(Input):
+    """Several picture files; read as a tuple of `WaitingPicture`."""
+
+    def received(self, value: Any) -> list[str | None]:
+        return [upload_path(each) for each in value] if isinstance(value, (list, tuple)) else []
+
+    def read(self, value: Sequence[str | None] | None, settings: Settings) -> tuple[WaitingPicture, ...]:
+        paths = [path for path in value or () if path]
+        if not paths:
+            raise ValueError(say("pictures.missing"))
+        if len(paths) > settings.max_pictures:
+            raise ValueError(say("pictures.too_many", pictures=len(paths), limit=settings.max_pictures))
+        return tuple(WaitingPicture(Path(path).name, path, settings) for path in paths)
+
+    def limit(self, settings: Settings) -> str:
+        return say(
+            "pictures.limit",
+            pictures=settings.max_pictures,
+            megapixels=f"{settings.max_megapixels:g}",
+            megabytes=settings.max_upload_mb,
+        )
+
+
+@dataclass(frozen=True)
+class MapInput(Input):
+    """A picture file of class ids; read as its path."""
+
+    def received(self, value: Any) -> str | None:
+        return upload_path(value)
+
+    def read(self, value: str | None, settings: Settings) -> str:  # noqa: ARG002
+        if not value:
+            raise ValueError(say("score_map.missing"))
+        return value
+
+
+@dataclass(frozen=True)
+class ClassInput(Input):
+    """Number of a class of the model; None for the most probable one."""
+
+    is_setting: ClassVar[bool] = True
+
+    def read(self, value: Any, settings: Settings) -> int | None:  # noqa: ARG002
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise ValueError(say("classify_image.no_class"))
+        return value
 
 
 @dataclass(frozen=True)
@@ -148,6 +240,8 @@ class LinesInput(Input):
     """Several texts, one a line; read as a tuple, without the empty ones."""
 
     def read(self, value: str | None, settings: Settings) -> tuple[str, ...]:
+        if isinstance(value, str) and len(value) > (limit := 2 * settings.max_lines * settings.max_characters):
+            raise ValueError(say("text.too_long", characters=len(value), limit=limit))  # before it is taken apart
         lines = [line for line in value.splitlines() if line.strip()] if isinstance(value, str) else []
         if not lines:
             raise ValueError(say("text.missing"))
@@ -171,7 +265,9 @@ class SeveralInput(Input):
     """Key of the sentence for too few or too many."""
 
     def received(self, value: Any) -> Any:
-        return [self.of.received(each) for each in value] if isinstance(value, (list, tuple)) else value
+        if not isinstance(value, (list, tuple)) or len(value) > self.most:
+            return value  # which is refused when it is read
+        return [self.of.received(each) for each in value]
 
     def read(self, value: Any, settings: Settings) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)) or not self.fewest <= len(value) <= self.most:
@@ -207,6 +303,25 @@ class NumberInput(Input):
         return int(value) if is_whole else float(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChoiceInput(Input):
+    """A setting that is one of a few."""
+
+    options: tuple[str, ...]
+    """The first one by default."""
+
+    is_setting: ClassVar[bool] = True
+
+    @property
+    def default(self) -> str:
+        return self.options[0]
+
+    def read(self, value: Any, settings: Settings) -> str:  # noqa: ARG002
+        if value not in self.options:
+            raise ValueError(say("choice.unknown", name=self.name, options=", ".join(self.options)))
+        return str(value)
+
+
 @dataclass(frozen=True)
 class SeedInput(Input):
     """What a draw starts from. Left out, it is drawn, so that the answer can say how to have it again."""
@@ -226,6 +341,7 @@ _SENTENCES: tuple[tuple[type[ValueError], str], ...] = (
     (AudioTooShortError, "sound.too_short"),
     (EmptyAudioError, "sound.empty"),
     (SilentAudioError, "sound.silent"),
+    (BrokenSamplesError, "sound.broken"),
     (AudioError, "sound.unreadable"),
     (ImageTooLargeError, "picture.too_large"),
     (ImageError, "picture.unreadable"),
@@ -249,6 +365,23 @@ def refusals_in_words(settings: Settings) -> Iterator[None]:
         key = next(key for kind, key in _SENTENCES if isinstance(error, kind))
         limits = {"seconds": f"{settings.max_audio_seconds:g}", "megapixels": f"{settings.max_megapixels:g}"}
         raise ValueError(say(key, **limits)) from None
+
+
+def sound_too_long(seconds: float) -> ValueError:
+    """The refusal of a sound that is longer than this."""
+    return ValueError(say("sound.too_long", seconds=f"{seconds:g}"))
+
+
+def _stated_seconds(path: str) -> float:
+    """Length of a sound by its header; 0 where only reading it can tell.
+
+    Raises:
+        EmptyAudioError: there is nothing in it.
+    """
+    try:
+        return audio_seconds(path)
+    except NotAudioError:
+        return 0.0
 
 
 def upload_path(file: Any) -> str | None:

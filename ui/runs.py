@@ -1,4 +1,4 @@
-"""Tools that are not one call of their task: voices of several clips, many lines at once, texts that grow.
+"""Tools that are not one call of their task: long sound, voices of several clips, many lines at once, texts that grow.
 
 Each yields its answer as it grows, whole at last. The library is imported inside, for it brings in torch.
 """
@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ui.inputs import sound_too_long
+from ui.steps import Step, in_turns
 from ui.words import say
 
 if TYPE_CHECKING:
+    from data2vec_core.processing.lexicon import Lexicon
     from data2vec_core.tasks import SpeakerVerifier, TextClassifier, TextContinuer, Transcriber
     from data2vec_core.tasks.results import Alignment, Classification, Continuation, Emissions, Transcript, Verification
-    from ui.inputs import Sound
+    from ui.inputs import Sound, SoundFile
 
 LINES_AT_ONCE = 50
 """Lines that are classified between two looks at how far it is, and two chances to stop."""
@@ -91,6 +94,46 @@ def _why_unaligned(error: ValueError, task: Transcriber, text: str, frames: int)
 
 
 _STRANGE_SHOWN = 12
+
+
+def transcribe(
+    task: Transcriber, audio: SoundFile, search: str, beam: int, alternatives: int
+) -> Iterator[Step | Transcript]:
+    """Write down sound of any length, in steps.
+
+    Args:
+        search: `best_path`, `beam`, or `lexicon` for a beam that keeps to the words that the checkpoint brings.
+        beam: places of the search; a best path has none.
+        alternatives: how many texts to name, where the search finds several.
+
+    Raises:
+        ValueError: the sound cannot be used or is too long, or the checkpoint brings no words.
+    """
+    from data2vec_core.processing.audio_io import AudioTooLongError
+
+    is_search = search != "best_path"
+    asked = task.with_search(beam if is_search else None, _lexicon(task) if search == "lexicon" else None)
+    asked.max_seconds = audio.max_seconds
+    most = alternatives if is_search else 0
+    try:
+        yield from in_turns(lambda progress: asked(audio.path, alternatives=most, progress=progress))
+    except AudioTooLongError:
+        raise sound_too_long(audio.max_seconds) from None
+
+
+def _lexicon(task: Transcriber) -> Lexicon:
+    """The words that come with a task's checkpoint.
+
+    Raises:
+        ValueError: there are none.
+    """
+    from data2vec_core.checkpoints.errors import CheckpointError
+    from data2vec_core.processing.lexicon import Lexicon
+
+    try:
+        return Lexicon.from_pretrained(task.model_name)
+    except CheckpointError:
+        raise ValueError(say("transcribe.no_lexicon")) from None
 
 
 def compare_speakers(task: SpeakerVerifier, audio_a: Sequence[Sound], audio_b: Sound) -> Iterator[Verification]:

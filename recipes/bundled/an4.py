@@ -14,6 +14,7 @@ from data2vec_core.pretraining.schedule import TriStage
 from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.lexicon import Lexicon
 from data2vec_core.tasks.transcription import Transcriber
+from data2vec_core.tasks.windows import Windows
 from recipes.bundled.model import BundledModel, Sitting
 from recipes.finetuning.plan import FinePlan
 from recipes.finetuning.start import Start
@@ -65,6 +66,9 @@ FURTHER = PLAN.replace(
 """Of a second one, in which the convolutions learn, too, from the speakers of the corpus alone."""
 BEAM = 16
 """Places of the search over the lexicon; 32 found no better texts on valid."""
+WINDOWS = Windows(seconds=5.0, overlap=2.0)
+"""The clips that it learns from last three seconds on average. Of the clips of valid, one after the other in one long
+sound, 31.5 % of the words are wrong in these windows, and 36.1 % in the usual ones."""
 UNIGRAM_WEIGHTS, WORD_BONUSES = (0.0, 0.3), (0.0, 1.0, 2.0)
 """What `finish` chooses from."""
 READ_ALOUD = 700
@@ -156,13 +160,15 @@ def tuning(
 
 
 def finish(folder: Path, data: Path) -> None:
-    """Choose on valid what a word's frequency and a word as such count in the search, and write it to the lexicon."""
+    """Set how long sound is cut; choose on valid what a word's frequency and a word as such count in the search, and
+    write it to the lexicon."""
+    WINDOWS.save(folder)
     plain = Transcriber.from_pretrained(folder)
     counts = Lexicon.from_folder(folder).counts
     sentences = examples(data, "valid")
 
     def errors(lexicon: Lexicon) -> float:
-        search = Transcriber(plain.model, plain.extractor, plain.tokenizer, beam=BEAM, lexicon=lexicon)
+        search = plain.with_search(BEAM, lexicon)
         return error_rate(word_errors, _heard(search, sentences), [sentence.target for sentence in sentences])
 
     choices = [

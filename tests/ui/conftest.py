@@ -22,7 +22,14 @@ def bundled_folder(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def settings(bundled_folder: Path) -> Settings:
-    return Settings(bundled_folder=bundled_folder, threads=1, max_audio_seconds=20, max_megapixels=0.5, max_upload_mb=2)
+    return Settings(
+        bundled_folder=bundled_folder,
+        threads=1,
+        max_audio_seconds=20,
+        max_transcription_seconds=20,
+        max_megapixels=0.5,
+        max_upload_mb=2,
+    )
 
 
 @pytest.fixture(scope="session")

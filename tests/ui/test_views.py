@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures.overlay import class_colours
 from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.tasks.results import (
     Activity,
+    Alternative,
     Answer,
     Choice,
     Classification,
@@ -21,6 +21,7 @@ from data2vec_core.tasks.results import (
     FilledText,
     Filling,
     LabelScore,
+    LiveText,
     TaggedText,
     Transcript,
     Turn,
@@ -32,10 +33,11 @@ from ui.views.choices import weighed
 from ui.views.continued import continued
 from ui.views.fillings import fillings
 from ui.views.labels import display_name, label_bars, percent
-from ui.views.legend import legend
 from ui.views.lines import classified_lines
+from ui.views.live import heard
 from ui.views.notice import empty, failed, made_by, outside
 from ui.views.passage import answer_in_passage
+from ui.views.segments import shares_table
 from ui.views.tables import details_table
 from ui.views.tags import tagged
 from ui.views.transcript import transcript
@@ -44,7 +46,7 @@ from ui.words import say
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}{{x}}"
 KNOWN_TAGS = {"p", "span", "ol", "ul", "li", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
-KNOWN_TAGS |= {"div", "figure", "figcaption", "strong", "mark"}
+KNOWN_TAGS |= {"i", "div", "figure", "figcaption", "strong", "mark"}
 
 
 class Tags(HTMLParser):
@@ -76,12 +78,14 @@ def entry(**fields: object) -> ModelEntry:
 
 def views_of(text: str) -> list[str]:
     word = Word(word=text, start=0.5, end=1.0, confidence=0.9)
+    other = Alternative(text=text, log_probability=-1.0)
     share = ClassShare(label=text, id=1, fraction=0.5)
     return [
-        transcript(Transcript(model=text, text=text, words=(word,), duration=2.0)),
+        transcript(Transcript(model=text, text=text, words=(word,), duration=2.0, alternatives=(other,))),
+        heard(LiveText(model=text, stable=text, provisional=text, duration=2.0), is_over=False),
         transcript(Transcript(model=text, text=text, words=(), duration=2.0)),
         label_bars([LabelScore(label=text, score=0.7)] * 9),
-        legend([share], class_colours({1: text})),
+        shares_table([share]),
         tagged(text, TaggedText(model=text, entities=(Entity(text=text, label=text, start=2, end=9, score=0.5),))),
         tagged(text, TaggedText(model=text, entities=())),
         answer_in_passage(text * 99, Answer(model=text, answer=text, start=500, end=500 + len(text), score=0.5)),
@@ -105,18 +109,17 @@ def test_what_comes_from_outside_is_text_and_never_markup() -> None:
         assert "<img src=x onerror=alert(1)>" in tags.text.replace("_", " ")
 
 
-def test_a_transcript_shows_every_word_with_its_time_and_confidence() -> None:
-    words = (
-        Word(word="TWO", start=0.25, end=0.5, confidence=0.98),
-        Word(word="NINE", start=0.75, end=1.25, confidence=0.5),
-    )
-    html = transcript(Transcript(model="an4", text="TWO NINE", words=words, duration=2.0))
-    assert re.findall(r'<th scope="row">(\w+)</th><td>([\d.]+)</td><td>([\d.]+)</td><td>(\d+) %', html) == [
-        ("TWO", "0.25", "0.50", "98"),
-        ("NINE", "0.75", "1.25", "50"),
-    ]
-    assert "left:37.50%;width:25.00%" in html  # NINE, along two seconds
-    assert "2 words in 2.0 s" in html
+def test_a_transcript_says_how_much_it_is() -> None:
+    words = tuple(Word(word=word, start=0.25, end=0.5, confidence=0.98) for word in ("TWO", "NINE"))
+    assert "2 words in 2.0 s" in transcript(Transcript(model="an4", text="TWO NINE", words=words, duration=2.0))
+
+
+def test_words_that_may_change_look_unlike_those_that_stay() -> None:
+    text = LiveText(model="an4", stable="TWO", provisional=" NI", duration=2.0)
+    html = heard(text, is_over=False)
+    assert '<span class="firm">TWO</span><i class="tentative"> NI</i>' in html
+    assert "may still change" in html
+    assert "No word yet" in heard(LiveText(model="an4", stable="", provisional="", duration=1.0), is_over=False)
 
 
 def test_a_clip_without_words_says_so() -> None:
@@ -130,15 +133,6 @@ def test_bars_show_five_classes_and_fold_the_rest() -> None:
     assert folded.count("<li>") == 3
     assert '<p class="headline">grand piano 1</p>' in shown
     assert "Other classes (3)" in folded
-
-
-def test_the_legend_paints_things_and_leaves_the_background_hollow() -> None:
-    classes = [ClassShare(label="background", id=0, fraction=0.75), ClassShare(label="cat", id=1, fraction=0.25)]
-    html = legend(classes, {0: None, 1: (86, 180, 233)})
-    assert html.index("background") < html.index("cat")
-    assert '<span class="swatch hollow"></span>' in html
-    assert '<span class="swatch solid" style="background:#56b4e9"></span>' in html
-    assert "25 %" in html
 
 
 def test_a_result_says_which_model_made_it_and_what_from() -> None:

@@ -14,7 +14,8 @@ from ui.inputs import SeveralInput
 from ui.words import LOCALES, STANDARD, in_language, load_words, say, speaking, spoken, understood
 
 UI = LOCALES.parent
-TABS = set(TOOLS) - {"classify_lines"}
+PANELS = {name: tool for name, tool in TOOLS.items() if tool.part_of is None}
+TABS = set(PANELS) - {"classify_lines", "classify_images"}
 """Tools in a tab of their own."""
 ROLES = ("intro", "button", "empty")
 """Of the texts that every panel looks up by the name of its tool."""
@@ -22,8 +23,8 @@ ROLES = ("intro", "button", "empty")
 
 def keys_of_panels() -> set[str]:
     """What is looked up by the names of a tool and its inputs."""
-    keys = {f"{tool}.{role}" for tool in TOOLS for role in ROLES} | {f"{tool}.tab" for tool in TABS}
-    for tool in TOOLS.values():
+    keys = {f"{tool}.{role}" for tool in PANELS for role in ROLES} | {f"{tool}.tab" for tool in TABS}
+    for tool in PANELS.values():
         for one in tool.inputs:
             key = f"{tool.name}.{one.name}"
             kind = one.of if isinstance(one, SeveralInput) else one
@@ -31,6 +32,7 @@ def keys_of_panels() -> set[str]:
                 key,
                 *([f"{key}_hint"] if type(kind) in HINTS else []),
                 *([f"{key}_more"] if kind is not one else []),
+                *(f"{key}_{option}" for option in getattr(kind, "options", ())),
             }
     return keys
 

@@ -201,6 +201,7 @@ def test_the_weights_of_words_are_chosen_on_valid(
         chosen = Lexicon.from_folder(tmp_path)
         assert chosen.counts == {"A": 3}
         assert chosen.word_bonus == expected
+    assert Transcriber.from_pretrained(tmp_path).windows == an4.WINDOWS
 
 
 class TestVoices:

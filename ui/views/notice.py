@@ -5,12 +5,32 @@ from __future__ import annotations
 from html import escape
 
 from ui.catalogue import ModelEntry
+from ui.views.labels import percent
 from ui.words import say, translated
 
 
 def empty(message: str) -> str:
     """Before the first run: what will appear."""
     return f'<div class="notice empty"><p>{escape(message)}</p></div>'
+
+
+def working(fraction: float) -> str:
+    """While the answer takes long: how far it is."""
+    share = percent(fraction)
+    return (
+        f'<div class="notice {_WORKING}"><p>{escape(say("working.share", share=share))}</p>'
+        f'<div class="track" role="progressbar" aria-label="{escape(say("working.running"))}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{100 * fraction:.0f}">'
+        f'<span class="fill" style="width:{100 * fraction:.1f}%"></span></div></div>'
+    )
+
+
+def is_working(html: str | None) -> bool:
+    """Whether this is what `working` shows."""
+    return isinstance(html, str) and html.startswith(f'<div class="notice {_WORKING}">')
+
+
+_WORKING = "working"
 
 
 def failed(message: str) -> str:
