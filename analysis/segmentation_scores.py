@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from data2vec_core.labels import IGNORED_PIXEL
 
 _PIXELS_AT_ONCE = 1 << 22
 """That are counted together, each at 8 bytes."""
+
+
+class MapSizeError(ValueError):
+    """A map is of another size than what it is compared with.
+
+    Args:
+        found: (height, width) of the given map.
+        expected: (height, width) of the picture's own.
+    """
+
+    def __init__(self, found: Sequence[int], expected: Sequence[int]) -> None:
+        super().__init__(
+            f"The label map is {_size(found)} pixels and the picture's own {_size(expected)}: "
+            "they have to be of one size."
+        )
+        self.found, self.expected = tuple(found), tuple(expected)
+
+
+class MapClassError(ValueError):
+    """A map has ids of no class.
+
+    Args:
+        ids: the strange ones.
+        classes: how many there are.
+        name: of the map.
+    """
+
+    def __init__(self, ids: Sequence[int], classes: int, name: str = "label map") -> None:
+        shown = ", ".join(map(str, ids[:5])) + (", ..." if ids[5:] else "")
+        super().__init__(f"The {name} has class {shown}, and the classes are numbered 0 to {classes - 1}.")
+        self.ids = tuple(ids)
+
+
+class EmptyMapError(ValueError):
+    """No pixel of a map counts."""
 
 
 class PixelConfusion:
@@ -34,13 +71,11 @@ class PixelConfusion:
             ignored: id in `true` of the pixels that do not count; None: all count.
 
         Raises:
-            ValueError: sizes that differ, or ids of no class in pixels that count.
+            MapSizeError: (a ValueError) sizes that differ.
+            MapClassError: (a ValueError) ids of no class in pixels that count.
         """
         if predicted.shape != true.shape or true.ndim != 2:
-            raise ValueError(
-                f"The label map is {_size(true)} pixels and the picture's own {_size(predicted)}: "
-                "they have to be of one size."
-            )
+            raise MapSizeError(true.shape, predicted.shape)
         counts = np.zeros_like(self._counts)
         rows = max(1, _PIXELS_AT_ONCE // max(1, true.shape[1]))
         for top in range(0, len(true), rows):
@@ -56,10 +91,7 @@ class PixelConfusion:
         classes = len(self._counts)
         for name, ids in (("label map", true), ("prediction", predicted)):
             if strange := np.unique(ids[(ids < 0) | (ids >= classes)]).tolist():
-                raise ValueError(
-                    f"The {name} has class {', '.join(map(str, strange[:5]))}{', ...' if strange[5:] else ''}, "
-                    f"and the classes are numbered 0 to {classes - 1}."
-                )
+                raise MapClassError(strange, classes, name)
         pairs = true.astype(np.int64) * classes + predicted
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -109,12 +141,14 @@ def score_map(
     """Compare one map with a given one; see `PixelConfusion.add`.
 
     Raises:
-        ValueError: sizes that differ, ids of no class, or no pixel that counts.
+        MapSizeError: (as those below, a ValueError) sizes that differ.
+        MapClassError: ids of no class.
+        EmptyMapError: no pixel counts.
     """
     confusion = PixelConfusion(classes)
     confusion.add(predicted, true, ignored=ignored)
     if not confusion.pixels:
-        raise ValueError(f"Every pixel of the label map is {ignored}, which is left out: there is nothing to score.")
+        raise EmptyMapError(f"Every pixel of the label map is {ignored}, which is left out: there is nothing to score.")
     iou = confusion.iou()
     return MapScores(
         iou={int(class_id): float(iou[class_id]) for class_id in np.flatnonzero(~np.isnan(iou))},
@@ -124,5 +158,39 @@ def score_map(
     )
 
 
-def _size(ids: NDArray[np.integer]) -> str:
-    return " x ".join(map(str, ids.shape[::-1]))
+def check_map_classes(ids: NDArray[np.integer], classes: int, *, ignored: int | None = IGNORED_PIXEL) -> None:
+    """Refuse a label map with ids of no class.
+
+    Raises:
+        MapClassError: (a ValueError) with the strange ids.
+    """
+    strange = [number for number in np.unique(ids).tolist() if not 0 <= number < classes and number != ignored]
+    if strange:
+        raise MapClassError(strange, classes)
+
+
+def map_at_size(ids: NDArray[np.uint8], shape: Sequence[int]) -> NDArray[np.uint8]:
+    """A label map made larger or smaller to lie on a picture, each pixel with the id of the nearest.
+
+    Args:
+        ids: (height, width).
+        shape: (height, width) of the picture, in the same proportions but for less than a pixel of the smaller map.
+
+    Raises:
+        MapSizeError: (a ValueError) other proportions.
+    """
+    (height, width), (rows, columns) = ids.shape, shape
+    if (height, width) == (rows, columns):
+        return ids
+    # what one side should be, by the other, where both are measured in the pixels of the smaller map
+    scale = max(1.0, width / columns, height / rows)
+    across = abs(width - columns * height / rows) / scale
+    down = abs(height - rows * width / columns) / scale
+    if min(across, down) >= 1:
+        raise MapSizeError(ids.shape, shape)
+    return np.asarray(Image.fromarray(ids).resize((columns, rows), Image.Resampling.NEAREST))
+
+
+def _size(shape: Sequence[int]) -> str:
+    """(height, width) in words."""
+    return " x ".join(map(str, tuple(shape)[::-1]))

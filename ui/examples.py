@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ui.catalogue import TOOLS, ToolName
-from ui.inputs import Input, PictureInput, SeveralInput, SoundInput
+from ui.inputs import Input, PictureInput, PicturesInput, SeveralInput, SoundInput
 
 EXAMPLES_FOLDER = Path(__file__).resolve().parents[1] / "assets" / "examples"
 INPUTS_FILE = "inputs.json"
@@ -48,4 +48,6 @@ def _placed(kind: Input, value: Any, folder: Path) -> Any:
     """A value with its files where they are."""
     if isinstance(kind, SeveralInput):
         return [_placed(kind.of, each, folder) for each in value]
+    if isinstance(kind, PicturesInput):
+        return [str(folder / each) for each in value]
     return str(folder / value) if isinstance(kind, (SoundInput, PictureInput)) else value

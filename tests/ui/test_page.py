@@ -27,7 +27,8 @@ from ui.text import build as build_text
 from ui.text import show_choice, show_continuation
 from ui.words import LANGUAGES, say
 
-ENDPOINTS = set(TOOLS) - {"classify_lines", "inspect_ctc"} | {"list_models"}
+ENDPOINTS = set(TOOLS) - {"classify_lines", "inspect_ctc", "explain_image", "classify_images", "score_map"}
+ENDPOINTS |= {"list_models"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,7 +49,7 @@ def labels(config: dict[str, Any], kind: str) -> list[str]:
 def test_tabs(config: dict[str, Any]) -> None:
     speech = ["Transcribe", "CTC microscope", "Classify sound", "Same speaker?", "Who speaks when"]
     texts = ["Classify", "Tag", "Answer", "Choose", "Fill the mask", "Continue"]
-    tabs = ["Speech", *speech, "Text", *texts, "Vision", "Classify picture", "Segment"]
+    tabs = ["Start", "Speech", *speech, "Text", *texts, "Vision", "Classify picture", "Segment"]
     assert sorted(labels(config, "tabitem")) == sorted(tabs)
     assert all(component["props"]["elem_id"] for component in config["components"] if component["type"] == "tabitem")
 
@@ -63,9 +64,10 @@ def test_every_event_that_runs_a_model_waits_in_one_queue(settings: Settings) ->
     runs = [
         function
         for function in demo.fns.values()
-        if function.name in ENDPOINTS - {"list_models"} or function.name in {"run", "open", "choose_example"}
+        if function.name in ENDPOINTS - {"list_models"}
+        or function.name in {"run", "open", "choose_example", "explain_class", "compare_maps"}
     ]
-    assert len(runs) == 12 + 3 * 14 * len(LANGUAGES)
+    assert len(runs) == 12 + (3 * 15 + 2) * len(LANGUAGES)
     assert {(function.concurrency_id, function.concurrency_limit) for function in runs} == {
         (MODEL_QUEUE, settings.parallel_runs)
     }
@@ -77,7 +79,7 @@ def test_model_choosers_list_bundled_and_public_models(config: dict[str, Any]) -
         for component in config["components"]
         if component["type"] == "dropdown"
     }
-    assert set(choosers) == set(TOOLS)
+    assert set(choosers) == {name for name, tool in TOOLS.items() if tool.part_of is None}
     offered = {value for chooser in choosers.values() for _, value in chooser["choices"]}
     public = {f"facebook/data2vec-{name}" for name in ("audio-base-960h", "audio-base", "text-base", "vision-base")}
     assert offered >= public | {"facebook/data2vec-vision-base-ft1k"} | {tool.default_model for tool in TOOLS.values()}
@@ -92,6 +94,7 @@ def test_every_limit_is_told_to_the_visitor(config: dict[str, Any]) -> None:
         "20000 characters",
         "200 lines",
         "0.5 million pixels",
+        "up to 32.",
         "2 MB",
         "32 visitors",
     )

@@ -9,7 +9,14 @@ import pytest
 from sklearn.metrics import jaccard_score
 
 from analysis import segmentation_scores
-from analysis.segmentation_scores import PixelConfusion, score_map
+from analysis.segmentation_scores import (
+    MapClassError,
+    MapSizeError,
+    PixelConfusion,
+    check_map_classes,
+    map_at_size,
+    score_map,
+)
 
 
 def test_a_small_map_by_hand() -> None:
@@ -71,3 +78,34 @@ def test_a_refused_picture_leaves_no_trace() -> None:
 def test_a_map_that_is_ignored_altogether_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to score"):
         score_map(np.zeros((2, 2), int), np.full((2, 2), 255), 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "photo"), [((4, 6), (40, 60)), ((400, 600), (4, 6)), ((3, 5), (100, 167)), ((33, 50), (100, 150))]
+)
+def test_a_map_in_the_photos_proportions_is_laid_on_it(given: tuple[int, int], photo: tuple[int, int]) -> None:
+    ids = np.zeros(given, np.uint8)
+    ids[:, given[1] // 2 :] = 2
+    laid = map_at_size(ids, photo)
+    assert laid.shape == photo
+    assert set(np.unique(laid)) == {0, 2}
+    assert (laid[:, 0] == 0).all()
+    assert (laid[:, -1] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "photo"), [((40, 60), (60, 40)), ((40, 60), (40, 62)), ((400, 600), (40, 62))]
+)
+def test_a_map_of_other_proportions_is_refused(given: tuple[int, int], photo: tuple[int, int]) -> None:
+    with pytest.raises(MapSizeError) as refused:
+        map_at_size(np.zeros(given, np.uint8), photo)
+    assert (refused.value.found, refused.value.expected) == (given, photo)
+
+
+def test_strange_ids_are_named_and_the_ignored_one_is_not() -> None:
+    check_map_classes(np.array([[0, 2, 255]]), 3)
+    with pytest.raises(MapClassError, match="has class -1, 3, and the classes are numbered 0 to 2") as refused:
+        check_map_classes(np.array([[0, 3, -1, 255]]), 3)
+    assert refused.value.ids == (-1, 3)
+    with pytest.raises(MapClassError):
+        check_map_classes(np.array([[255]]), 3, ignored=None)
