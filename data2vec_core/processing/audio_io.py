@@ -23,7 +23,7 @@ MODEL_RATE: Final = 16_000
 MIN_RATE, MAX_RATE = 100, 1_000_000
 """Sampling rates outside these bounds are taken for a damaged header."""
 MAX_CHANNELS = 64
-"""An array with more channels than this has its axes the wrong way round."""
+"""A file with more channels than this is damaged, an array has its axes the wrong way round."""
 
 Waveform: TypeAlias = NDArray[np.float32]
 AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence[float] | tuple[int, NDArray[Any]]
@@ -32,7 +32,9 @@ _Block: TypeAlias = tuple[int, Waveform]
 
 _BLOCK_SAMPLES = 1 << 20  # decoded at a time, all channels together
 _UNSTATED = 1 << 40  # streams of unknown length state an enormous one
-_FFMPEG_SECONDS = 120
+_FFMPEG_SECONDS = 120  # of computing; a clip of a minute takes less than one
+_FFMPEG_BLOCK = 200_000_000  # bytes that a damaged header may make it ask for at once
+_FFMPEG_BYTES = 2_000_000_000  # written at most: an hour and a half of stereo at 48 kHz
 _FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg,flac,ogg,wav,w64,mp3,aiff,caf,au"
 """Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
 _UNREADABLE = "This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can)."
@@ -331,6 +333,7 @@ def _open_sound(path: str | Path) -> Iterator[Any]:
         raise NotAudioError(_UNREADABLE) from None
     with sound:
         _check_rate(sound.samplerate)
+        _check_channels(sound.channels)
         yield sound
 
 
@@ -343,6 +346,7 @@ def _file_blocks(file: Path | BinaryIO, max_seconds: float | None) -> Iterator[_
     with soundfile.SoundFile(file) as sound:
         rate = sound.samplerate
         _check_rate(rate)
+        _check_channels(sound.channels)
         if sound.frames < _UNSTATED:
             _check_seconds(sound.frames / rate, max_seconds)
         decoded = 0
@@ -391,13 +395,15 @@ def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[P
             source.write_bytes(given.read())
         converted = Path(folder) / "converted.wav"
         limit = [] if max_seconds is None else ["-t", str(max_seconds + 1)]
-        command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file"]
+        command = ["ffmpeg", "-v", "error", "-nostdin", "-max_alloc", str(_FFMPEG_BLOCK), "-protocol_whitelist", "file"]
         command += ["-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{source.resolve()}", "-map", "0:a:0", *limit]
-        command += ["-c:a", "pcm_f32le", "-rf64", "auto", "-f", "wav", str(converted)]
+        command += ["-c:a", "pcm_f32le", "-rf64", "auto", "-fs", str(_FFMPEG_BYTES), "-f", "wav", str(converted)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_FFMPEG_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             raise NotAudioError("This file is not a sound that can be read.") from None
+        if converted.stat().st_size > 0.99 * _FFMPEG_BYTES:  # it stops before it
+            raise AudioTooLongError("The sound is too long: as a wave file, it would be larger than what is kept.")
         yield converted
 
 
@@ -410,6 +416,11 @@ def _finite(samples: Waveform) -> Waveform:
 def _check_rate(rate: int) -> None:
     if not MIN_RATE <= rate <= MAX_RATE:
         raise NotAudioError(f"A sampling rate of {rate} Hz is not one of a sound ({MIN_RATE} to {MAX_RATE} are read).")
+
+
+def _check_channels(channels: int) -> None:
+    if channels > MAX_CHANNELS:
+        raise NotAudioError(f"No sound has {channels} channels (at most {MAX_CHANNELS} are read).")
 
 
 def _check_seconds(seconds: float, max_seconds: float | None) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import IcoImagePlugin, Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH
 
 from data2vec_core.labels import IGNORED_PIXEL
 
@@ -21,6 +24,14 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "I
 """Raster formats that are opened (JPEG brings MPO, of some phones). Vector formats are left out: they run a program."""
 DEFAULT_MAX_PIXELS: Final = 60_000_000
 """Width times height: above what phones take, below what exhausts a small machine."""
+
+MAX_SCANS: Final = 100
+"""Passes over the whole picture that a progressive JPEG may take; ten are usual. A pass of fifty bytes takes as long as
+one over all pixels, so that a small file could keep a processor busy for hours."""
+
+_JPEG_MARKER = re.compile(rb"\xff+[\xc0-\xcf\xd9-\xfe]", re.DOTALL)  # in coded data, 0xff is followed by 0 or D0 to D7
+_ICON = b"\0\0\1\0"
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 # What decoders raise for damaged files, beside OSError: each format has its own habits.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
@@ -55,7 +66,9 @@ def load_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
     """
     image = _open(source, max_pixels)
     try:
-        return _to_rgb(ImageOps.exif_transpose(image))
+        _check_decoding(image, max_pixels)
+        is_own = image is not source  # then it is turned in its place: a large picture is not held twice
+        return _to_rgb(_upright(image, in_place=is_own))
     except _DAMAGE as error:
         if isinstance(error, ImageError):
             raise
@@ -97,11 +110,14 @@ def load_map(
     else:
         image = _open(source, max_pixels)
         try:
-            image = ImageOps.exif_transpose(image)
+            _check_decoding(image, max_pixels)
+            image = _upright(image, in_place=image is not source)
             if len(image.getbands()) > 1 and colours is not None:
                 image = image.convert("RGBA" if image.has_transparency_data else "RGB")
             array = np.asarray(image)
         except _DAMAGE as error:
+            if isinstance(error, ImageError):
+                raise
             raise NotImageError("The label map is damaged and cannot be read.") from error
     if colours is not None and array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
         return _ids_of_colours(array, colours)
@@ -145,15 +161,73 @@ def _open(source: ImageSource, max_pixels: int) -> Image.Image:
                 f"A picture is a file, its bytes, a PIL image or an array, not {type(source).__name__}."
             )
         file = io.BytesIO(source) if isinstance(source, (bytes, bytearray)) else source
+        if not isinstance(file, (str, Path)) and not file.seekable():
+            file = io.BytesIO(file.read())
         try:
+            _check_icon(file, max_pixels)
             image = Image.open(file, formats=FORMATS)
         except Image.DecompressionBombError:
             raise ImageTooLargeError(f"The picture is too large; at most {max_pixels} pixels are read.") from None
         except UnidentifiedImageError:
             raise NotImageError("This file is not a picture that can be read (PNG, JPEG and WebP can).") from None
         except _DAMAGE as error:
+            if isinstance(error, ImageError):
+                raise
             raise NotImageError("The picture is damaged and cannot be read.") from error
     _check_size(image, max_pixels)
+    return image
+
+
+def _check_icon(source: str | Path | BinaryIO, max_pixels: int) -> None:
+    """Refuse an icon whose picture is larger than its entry states. Pillow decodes it as soon as it is opened."""
+    with ExitStack() as opened:
+        file = opened.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
+        here = file.tell()
+        is_icon = file.read(len(_ICON)) == _ICON
+        file.seek(here)
+        if is_icon:
+            icon = IcoImagePlugin.IcoFile(file)
+            for index in range(len(icon.entry)):
+                _check_size(icon.frame(index), max_pixels)
+            file.seek(here)
+
+
+def _check_decoding(image: Image.Image, max_pixels: int) -> None:
+    """Refuse what takes far more to decode than a picture of its size does.
+
+    Raises:
+        ImageTooLargeError: parts of the file state more pixels than the whole may have.
+        NotImageError: a JPEG of more passes than any encoder makes.
+    """
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # a tile may be larger than the picture that it is cut to
+        width, height = (image.tag_v2.get(tag, 1) for tag in (TILEWIDTH, TILELENGTH))
+        if not isinstance(width, int) or not isinstance(height, int) or width * height > max_pixels:
+            raise ImageTooLargeError(f"The picture is too large: its tiles have more than {max_pixels} pixels.")
+    elif isinstance(image, JpegImagePlugin.JpegImageFile) and image.fp is not None:
+        here = image.fp.tell()
+        image.fp.seek(0)
+        scans = _count_scans(image.fp.read())
+        image.fp.seek(here)
+        if scans > MAX_SCANS:
+            raise NotImageError(
+                "The picture is damaged: it takes more passes to decode than any camera or program makes."
+            )
+
+
+def _count_scans(jpeg: bytes) -> int:
+    """How often the decoder is told to go over the picture. What stands in segments, as thumbnails do, is left out."""
+    scans, position = 0, 2
+    while (found := _JPEG_MARKER.search(jpeg, position)) is not None and (marker := found[0][-1]) != _END_OF_IMAGE:
+        scans += marker == _START_OF_SCAN
+        position = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")  # the segment's own length
+    return scans
+
+
+def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
+    """The picture as its camera was held."""
+    if not in_place:
+        return ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
