@@ -52,4 +52,6 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         color_accent="*primary_700",
+        input_shadow_focus="inset 0 0 0 2px *primary_600",
+        input_shadow_focus_dark="inset 0 0 0 2px *primary_400",
     )
