@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from ui import api, models, speech, start, text, tour, vision
 from ui.examples import EXAMPLES_FOLDER
 from ui.gradio_texts import lacking_texts, written_texts_script
+from ui.hosting import cleaning
 from ui.links import SCRIPT as LINKS_SCRIPT
 from ui.links import Links
 from ui.panel import gathered
@@ -36,13 +37,13 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
     with gr.Blocks(
         title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
     ) as demo:
+        api.add_endpoints(service)  # first, or a handler of the page that is called like one would take its name
         _lay_out(demo, service)
-        api.add_endpoints(service)
     for language in LANGUAGES:
         if language != STANDARD:
             with speaking(language), demo.route(say("app.title"), language, show_in_navbar=False):
                 _lay_out(demo, service)
-    demo.queue(max_size=settings.queue_size)
+    demo.queue(max_size=settings.queue_size, api_open=False)  # nobody runs a model past the queue
     return demo
 
 
@@ -88,7 +89,10 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         f"<script>{written_texts_script()}</script>",
         "i18n": lacking_texts(),
         "js": _SCRIPT,
-        "app_kwargs": {"middleware": [Middleware(FrontDoor, embedders=settings.embedders)]},
+        "app_kwargs": {
+            "lifespan": cleaning(settings.keep_files_minutes),
+            "middleware": [Middleware(FrontDoor, embedders=settings.embedders, language=settings.language)],
+        },
     }
 
 
@@ -134,7 +138,7 @@ def _accepted(settings: Settings) -> str:
         say("limits.folders_yes" if settings.allow_local_folders else "limits.folders_no"),
         say("limits.queue", runs=settings.parallel_runs, threads=settings.threads, waiting=settings.queue_size),
         say("limits.models", megabytes=settings.model_memory_mb),
-        say("limits.files", minutes=settings.keep_files_minutes),
+        say("limits.files", minutes=f"{settings.keep_files_minutes:g}"),
     ]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f'<details class="limits"><summary>{escape(say("limits.title"))}</summary><ul>{items}</ul></details>'

@@ -298,15 +298,12 @@ def _download(tool: ToolName, result: Any) -> str:
 
 
 def _details(lines: Lines) -> str:
-    blocks = [
-        _block(say(key), code)
-        for key, code in (
-            ("repeat.python", lines.python),
-            ("repeat.client", lines.client),
-            ("repeat.http", lines.http),
-        )
-        if code
-    ]
+    shown = (
+        ("repeat.python", lines.python),
+        ("repeat.client", lines.client),
+        ("repeat.http", lines.http),
+    )
+    blocks = [_block(say(key), code, has_address=code is not lines.python) for key, code in shown if code]
     if not blocks:
         return ""
     if lines.beyond:
@@ -314,12 +311,13 @@ def _details(lines: Lines) -> str:
     return f'<details class="repeat"><summary>{escape(say("repeat.title"))}</summary>{"".join(blocks)}</details>'
 
 
-def _block(title: str, code: str) -> str:
-    own = f'<span class="address">{escape(ADDRESS)}</span>'  # what comes first is the app's, not a text's
+def _block(title: str, code: str, *, has_address: bool) -> str:
+    html = escape(code)
+    if has_address:  # the first one: another is part of a text
+        html = html.replace(escape(ADDRESS), f'<span class="address">{escape(ADDRESS)}</span>', 1)
     return (
         f'<div class="code"><p><span>{escape(title)}</span>'
         f'<button type="button" data-copy data-done="{escape(say("repeat.copied"))}">'
         f'<span aria-live="polite">{escape(say("repeat.copy"))}</span></button></p>'
-        f'<pre tabindex="0" role="group" aria-label="{escape(title)}">'
-        f"<code>{escape(code).replace(escape(ADDRESS), own, 1)}</code></pre></div>"
+        f'<pre tabindex="0" role="group" aria-label="{escape(title)}"><code>{html}</code></pre></div>'
     )
