@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -175,6 +176,7 @@ class LivePanel:
         """
         self._listeners = listeners_of(service)
         self._settings = service.settings
+        gr.HTML(f"<p>{escape(say('live.intro'))}</p>", elem_classes=["intro", "html-plain"])
         with gr.Row(elem_classes="tool"):
             with gr.Column(scale=5, min_width=300):
                 microphone = gr.Audio(
@@ -186,7 +188,7 @@ class LivePanel:
                     elem_id="live-microphone",
                 )
                 limit = say("live.limit", seconds=f"{service.settings.max_live_seconds:g}")
-                gr.HTML(f'<p class="small">{limit}</p>', elem_classes="html-plain")
+                gr.HTML(f'<p class="small">{escape(limit)}</p>', elem_classes="html-plain")
                 own_model = gr.Dropdown(
                     choices=[(str(label), str(name)) for label, name in model.choices],
                     value=model.value,

@@ -9,14 +9,22 @@ import gradio as gr
 from gradio.components import Component
 
 from ui import microscope
-from ui.downloads import TRANSCRIPT_FORMATS, download_below, transcript_exports, transcript_files, turns_rttm
+from ui.downloads import (
+    TRANSCRIPT_FORMATS,
+    download_below,
+    heard_wav,
+    transcript_exports,
+    transcript_files,
+    turns_rttm,
+)
 from ui.fields import PLUMBING
 from ui.live import LivePanel
 from ui.panel import Panel, in_tabs, show_labels
 from ui.service import Answer, Service
 from ui.views.player import played, player
+from ui.views.timeline import heard, timeline
 from ui.views.transcript import transcript
-from ui.views.voices import similarity, turns
+from ui.views.voices import lanes, similarity, turns
 from ui.words import say
 
 
@@ -33,7 +41,7 @@ def build(service: Service) -> Panel:
                 Panel,
                 name="speaker_activity",
                 show=show_turns,
-                make_outputs=download_below("speaker_activity.download", "speaker_activity-rttm"),
+                make_outputs=_timeline_and_download,
             ),
         },
     )
@@ -60,6 +68,7 @@ def _transcribe(service: Service) -> Panel:
         [file, live],
         **PLUMBING,
     )
+    panel.shown_by[mode] = "recorded"
     [search], *searched = (panel.fields[name].inputs for name in ("search", "beam", "alternatives"))
     sliders = [part for parts in searched for part in parts]
     for part in sliders:  # a best path has neither
@@ -92,5 +101,12 @@ def show_similarity(answer: Answer) -> list[Any]:
 
 
 def show_turns(answer: Answer) -> list[Any]:
-    """Who speaks when, and the same as a file."""
-    return [turns(answer.result), gr.DownloadButton(value=turns_rttm(answer), visible=True)]
+    """Who speaks when, the same to be heard, and as a file."""
+    result = answer.result
+    shown = heard(heard_wav(answer), lanes(result), result.duration) if result.segments else gr.HTML(visible=False)
+    return [turns(result), shown, gr.DownloadButton(value=turns_rttm(answer), visible=True)]
+
+
+def _timeline_and_download(result: gr.HTML) -> list[Component]:
+    drawn = timeline("speaker_activity-timeline")
+    return [drawn, *download_below("speaker_activity.download", "speaker_activity-rttm")(result)]
