@@ -35,7 +35,7 @@ class ModelsTab:
         self._workshop = Workshop(service)
         first = next((entry.name for entry in service.models), "")
         self._chosen = gr.State(first)
-        gr.HTML(f"<p>{escape(say('models.intro'))}</p>", elem_classes=["intro", "html-plain"])
+        gr.HTML(introduction(say("tab.models"), say("models.intro")), elem_classes=["intro", "html-plain"])
         with gr.Row(elem_classes="tool"):
             with gr.Column(scale=5, min_width=300):
                 self._list = gr.HTML(
@@ -115,8 +115,11 @@ class ModelsTab:
             yield [gr.skip(), found]
             return
         try:
+            shown = ""
             for done, total in self._service.fetching(found.name):
-                yield [downloading(found.name, done, total), None]
+                bar = downloading(found.name, done, total)
+                yield [gr.skip() if bar == shown else bar, None]  # each one is a chance to stop
+                shown = bar
             yield [gr.skip(), found]
         except Exception as error:
             yield [failed(sentence(error)), None]
@@ -178,15 +181,15 @@ class ModelsTab:
                     looks.append(([look.click, path.submit], self.look_here, [path]))
                 else:
                     gr.HTML(f'<p class="small">{escape(say("limits.folders_no"))}</p>', elem_classes="html-plain")
-            with gr.Column(scale=7, min_width=300, elem_classes="answer"):
-                self._result = gr.HTML(
-                    empty(say("models.load_empty")), elem_id="models-result", elem_classes=["result", "html-plain"]
-                )
                 with gr.Row(elem_classes="buttons"):
                     load = gr.Button(
                         say("models.load"), variant="primary", scale=3, interactive=False, elem_id="models-load"
                     )
                     stop = gr.Button(say("panel.stop"), scale=1, interactive=False, elem_id="models-stop")
+            with gr.Column(scale=7, min_width=300, elem_classes="answer"):
+                self._result = gr.HTML(
+                    empty(say("models.load_empty")), elem_id="models-result", elem_classes=["result", "html-plain"]
+                )
         for triggers, handler, inputs in looks:
             gr.on(
                 triggers,

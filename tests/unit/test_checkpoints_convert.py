@@ -303,6 +303,14 @@ def test_the_wrong_modality_is_said(tmp_path: Path) -> None:
         convert(saved(pretrained_audio(), tmp_path), tmp_path / "out", modality="text")
 
 
+@pytest.mark.parametrize("modality", ["audio", "text", "vision"])
+def test_the_modality_is_found_by_the_names_of_the_tensors(modality: str, tmp_path: Path) -> None:
+    content = {"audio": pretrained_audio(), "text": pretrained_text("lm_head"), "vision": pretrained_vision()}[modality]
+    assert convert(saved(content, tmp_path), tmp_path / "out").config.model_type == f"data2vec-{modality}"
+    with pytest.raises(CheckpointError, match="neither a fairseq nor a BEiT-style checkpoint"):
+        convert(saved({"model": {"weight": torch.ones(1)}}, tmp_path), tmp_path / "none")
+
+
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = saved(pretrained_audio(), tmp_path)
     assert main([str(file), str(tmp_path / "out"), "--modality", "audio"]) == 0

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from data2vec_core import Data2VecTextConfig, Data2VecTextModel
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
+from data2vec_core.checkpoints.facts import folder_facts
 from data2vec_core.checkpoints.files import write_json
-from data2vec_core.checkpoints.hub import hub_size
+from data2vec_core.checkpoints.hub import download, hub_facts, hub_size
 from data2vec_core.checkpoints.source import open_checkpoint
 from tests.hub import COMMIT, LocalHub, running_hub
 
@@ -264,3 +265,67 @@ def closed_port() -> str:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("published")
+def test_progress_counts_the_bytes_and_can_end_the_download(folder: Path, cache: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def no_more(count: int) -> None:
+        if count:
+            raise Enough
+
+    with pytest.raises(Enough):
+        download(ID, cache_dir=cache, progress=no_more)
+    came: list[int] = []
+    snapshot = download(ID, cache_dir=cache, progress=came.append)
+    assert sum(came) == (folder / "model.safetensors").stat().st_size
+    assert (snapshot / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("published")
+def test_facts_are_had_without_the_weights_and_agree_with_those_of_the_folder(
+    hub: LocalHub, folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    Card(name="tiny", modality="text", task="pretraining", licence="CC0").save(folder)
+    (folder / "flax_model.msgpack").write_bytes(b"not needed")
+    (folder / "teacher.safetensors").write_bytes(b"12345")
+    facts = hub_facts(ID, revision="main")
+    assert (facts.commit, facts.modality, facts.has_teacher) == (COMMIT, "text", True)
+    assert facts.architectures == ("Data2VecTextModel",)
+    assert sorted(facts.files) == ["card.json", "config.json", "model.safetensors"]
+    assert facts.weights == facts.memory == (folder / "model.safetensors").stat().st_size
+    assert facts.card is not None
+    assert facts.card.licence == "CC0"
+    assert not any("resolve" in request and "safetensors" in request for request in hub.requests)
+    here = folder_facts(folder)
+    assert (here.weights, here.config, here.card) == (facts.weights, facts.config, facts.card)
+    download(ID, cache_dir=cache)
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    assert hub_facts(ID).weights == facts.weights  # from the cache
+
+
+@pytest.mark.usefixtures("published")
+def test_half_precision_takes_twice_its_file_in_memory_and_a_backbone_counts(folder: Path, tmp_path: Path) -> None:
+    model = Data2VecTextModel(CONFIG)
+    model.save_pretrained(tmp_path / "half", dtype=torch.float16)
+    half = folder_facts(tmp_path / "half")
+    assert half.memory == 2 * half.weights
+    (tmp_path / "head").mkdir()
+    write_json(tmp_path / "head" / "config.json", dict(half.config))
+    with pytest.raises(CheckpointError, match="holds no weights"):
+        folder_facts(tmp_path / "head")
+    Card(name="x", modality="text", task="classification", backbone="../published").save(tmp_path / "head")
+    assert folder_facts(tmp_path / "head").weights == (folder / "model.safetensors").stat().st_size
+
+
+def test_facts_of_a_page_that_is_no_checkpoint_say_so(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": "data2vec-text"}))
+    with pytest.raises(CheckpointError, match="holds no weights"):
+        hub_facts(ID)
+    (folder / "model.safetensors").write_bytes(b"1")
+    (folder / "config.json").write_text(" " * 1_000_001)
+    with pytest.raises(CheckpointError, match="too large to be one"):
+        hub_facts(ID)

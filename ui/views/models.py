@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -230,4 +231,4 @@ def _tool_words(task: str) -> str:
 
 def _short(licence: str) -> str:
     """The licence's name without what follows it in brackets or after a comma."""
-    return translated(licence).split(" (")[0].split(", ")[0]
+    return re.split(r" \(|（|, |，", translated(licence))[0]
