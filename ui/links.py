@@ -67,7 +67,7 @@ class Links:
     def __init__(self, service: Service, tabs: gr.Tabs, panels: Sequence[Panel]) -> None:
         self._service = service
         self._tabs = tabs
-        self._panels = {panel.name: panel for panel in panels}
+        self.panels = {panel.name: panel for panel in panels}
         self._tab_ids = [str(tab.id) for tab in tabs.children if isinstance(tab, gr.Tab)]
         self._paths = {panel.name: list(_tabs_around(panel.model)) for panel in panels}
         self._views = {panel.name: _view_settings(panel) for panel in panels}
@@ -80,19 +80,19 @@ class Links:
         asked = gr.Textbox(visible="hidden", elem_id="link-asked")
         place = gr.Textbox(visible="hidden", elem_id="link-place")
         go = gr.Button(visible="hidden", elem_id="link-go")
-        keys = {*OWN_KEYS, *(name for panel in self._panels.values() for name in self._settings(panel))}
+        keys = {*OWN_KEYS, *(name for panel in self.panels.values() for name in self._settings(panel))}
         known = json.dumps({"keys": sorted(keys), "tabs": self._tools_by_tab()})
-        outputs = [place, *self._changed()]
+        outputs = [place, *self.changed()]
         for event, script in (
             (demo.load, f"() => lab.begin({known})"),
             (go.click, "() => lab.wanted"),
         ):
             followed = event(in_language(self.follow), asked, outputs, js=script, **PLUMBING)
             followed.then(None, place, None, js="(place) => lab.arrive(place)", **PLUMBING)
-        self._place = place
-        for panel in self._panels.values():
+        self.place = place
+        for panel in self.panels.values():
             self._write_settings(panel)
-        for control in dict.fromkeys(control for panel in self._panels.values() for control in panel.shown_by):
+        for control in dict.fromkeys(control for panel in self.panels.values() for control in panel.shown_by):
             script = f"(value) => lab.choose({json.dumps(self._shown_by(control))}, value)"
             _in_page([control.input], script, [control])  # type: ignore[attr-defined]
 
@@ -104,7 +104,7 @@ class Links:
         """
         place, updates = self.read(query)
         told = {"query": place.query, "run": place.tool if place.may_run else None} if place else None
-        return {self._place: json.dumps(told), **updates}
+        return {self.place: json.dumps(told), **updates}
 
     def read(self, query: Any) -> tuple[Place | None, Updates]:
         """Where a link leads, and what to change on the page; nowhere, and nothing, when it names no place here."""
@@ -115,7 +115,7 @@ class Links:
         except ValueError:
             return None, {}
         tool, tab = (given.get(key, [""])[0] for key in ("tool", "tab"))
-        if (panel := self._panels.get(tool)) is not None:  # type: ignore[call-overload]
+        if (panel := self.panels.get(tool)) is not None:  # type: ignore[call-overload]
             return self._to_panel(panel, given)
         return (Place(tab), {self._tabs: gr.Tabs(selected=tab)}) if tab in self._tab_ids else (None, {})
 
@@ -155,10 +155,10 @@ class Links:
         updates[panel.is_open] = True  # or the first example would be answered as well
         return Place(self._paths[panel.name][-1][1], panel.name, tuple(settings), may_run), updates
 
-    def _changed(self) -> list[Block]:
+    def changed(self) -> list[Block]:
         """All that a link may change."""
         blocks: list[Block] = [self._tabs]
-        for panel in self._panels.values():
+        for panel in self.panels.values():
             blocks += [tabs for tabs, _ in self._paths[panel.name]]
             blocks += [panel.model, panel.is_open, *panel.shown_by, *self._views[panel.name].values()]
             blocks += [part for field in panel.fields.values() for part in field.outputs]
@@ -172,7 +172,7 @@ class Links:
     def _tools_by_tab(self) -> dict[str, tuple[str, list[str]]]:
         """A tab -> the outermost one around it, and the tools in it, the one that shows first at the start."""
         tools: dict[str, tuple[str, list[str]]] = {tab: (tab, []) for tab in self._tab_ids}
-        for panel in self._panels.values():
+        for panel in self.panels.values():
             path = self._paths[panel.name]
             for _, tab in path:
                 tools.setdefault(tab, (path[-1][1], []))[1].append(panel.name)
@@ -180,7 +180,7 @@ class Links:
 
     def _shown_by(self, control: Component) -> dict[str, str]:
         """Value of a control -> the tool that it shows."""
-        panels = self._panels.values()
+        panels = self.panels.values()
         return {panel.shown_by[control]: panel.name for panel in panels if control in panel.shown_by}
 
     def _write_settings(self, panel: Panel) -> None:
