@@ -14,7 +14,7 @@ from ui.newcomers import Found, Workshop, find_here, find_on_hub
 from ui.panel import MODEL_QUEUE, Panel, model_choices
 from ui.service import Service
 from ui.views.models import SCRIPT, downloading, found_facts, memory, model_card, model_list, without_head
-from ui.views.notice import empty, failed
+from ui.views.notice import empty, failed, introduction
 from ui.words import in_language, say
 
 DOWNLOAD_QUEUE = "download"
