@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from gradio.processing_utils import save_pil_to_cache
@@ -48,7 +48,7 @@ class Look:
     """Id of the one class to draw."""
 
     @classmethod
-    def received(cls, opacity: object, mode: object, palette: object, only: object = None) -> Look:
+    def received(cls, opacity: Any, mode: Any, palette: Any, only: Any = None) -> Look:
         """From what a browser has sent: opacity in percent.
 
         Raises:
@@ -59,9 +59,9 @@ class Look:
         if not is_share or not is_class or mode not in MODES or palette not in PALETTES:
             raise ValueError(say("segment_image.no_look"))
         return cls(
-            opacity=float(opacity) / 100,  # type: ignore[arg-type]
-            mode=mode,  # type: ignore[arg-type]
-            palette=palette,  # type: ignore[arg-type]
+            opacity=float(opacity) / 100,
+            mode=mode,
+            palette=palette,
             only=None if only is None else int(only),
         )
 

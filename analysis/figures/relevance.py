@@ -13,11 +13,14 @@ RAMP: tuple[Colour, ...] = ((0, 34, 78), (65, 77, 107), (125, 124, 120), (188, 1
 sees."""
 
 _OPACITY = 0.6
+_DIMMED = [round(20 + 0.55 * level) for level in range(256)]
+"""Grey levels of the photo below, so that the colours stand out from a white ground as well."""
 
 
 def relevance_over(photo: Image.Image, relevance: NDArray[np.floating]) -> Image.Image:
-    """The photo in grey with the ramp's colours over it, by the square root of the relevance: one patch often has more
-    than all others together, and in proportion nothing else would be seen.
+    """The photo in dim grey with the ramp's colours over it, by the square root of the relevance.
+
+    One patch often has more than all others together, and in proportion nothing else would be seen.
 
     Args:
         photo: upright, RGB.
@@ -37,7 +40,7 @@ def relevance_over(photo: Image.Image, relevance: NDArray[np.floating]) -> Image
     tint = Image.fromarray(levels)
     tint.putpalette([channel for level in range(256) for channel in ramp_colour(level / 255)])
     strength = Image.fromarray(is_seen * np.uint8(round(255 * _OPACITY)))
-    return Image.composite(tint.convert("RGB"), photo.convert("L").convert("RGB"), strength)
+    return Image.composite(tint.convert("RGB"), photo.convert("L").point(_DIMMED).convert("RGB"), strength)
 
 
 def ramp_colour(fraction: float) -> Colour:

@@ -127,12 +127,12 @@ def test_an_uploaded_picture_is_segmented_and_can_be_kept(visit: Visit, files: F
     visit.open("Vision > Segment", "segment_image")
     visit.bring("segment_image", files("no_picture.png"))
     visit.wait_for("segment_image", ".failed")
-    assert visit.page.locator("#segment_image-overlay").count() == 0
+    assert visit.page.locator("#segment_image-view").count() == 0
     visit.bring("segment_image", files("picture.png"))
-    visit.wait_for("segment_image", ".legend")
-    overlay = visit.page.locator("#segment_image-overlay img")
-    overlay.wait_for()
-    assert "The photo with its classes drawn over it" in (overlay.get_attribute("alt") or "")
+    visit.wait_for("segment_image")
+    picture = visit.page.locator("#segment_image-view canvas")
+    picture.wait_for()
+    assert "The photo with its classes drawn over it" in (picture.get_attribute("aria-label") or "")
     with visit.page.expect_download() as started:
         visit.page.locator("#segment_image-mask").click()
     started.value.save_as(tmp_path / "mask.png")

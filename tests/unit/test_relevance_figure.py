@@ -9,19 +9,21 @@ from PIL import Image
 from analysis.figures.relevance import RAMP, ramp_colour, relevance_over
 
 GREY = Image.new("RGB", (4, 2), (100, 100, 100))
+DIMMED = 75
+"""What of it lies below the colours."""
 
 
 def test_colours_follow_the_square_root_from_nothing_to_the_most() -> None:
     drawn = np.asarray(relevance_over(GREY, np.array([[0, 1, 4, 16], [0, 0, 0, 0]], np.float32)))
     for column, fraction in enumerate((0, 0.25, 0.5, 1)):
-        expected = [100 + 0.6 * (channel - 100) for channel in ramp_colour(fraction)]
+        expected = [DIMMED + 0.6 * (channel - DIMMED) for channel in ramp_colour(fraction)]
         assert np.abs(drawn[0, column] - np.array(expected)).max() <= 2
     assert drawn.astype(int).sum(axis=2)[0].tolist() == sorted(drawn.astype(int).sum(axis=2)[0].tolist())
 
 
 def test_what_the_model_did_not_see_stays_grey() -> None:
     drawn = np.asarray(relevance_over(GREY, np.array([[np.nan, 1, 1, 1]] * 2, np.float32)))
-    assert (drawn[:, 0] == 100).all()
+    assert (drawn[:, 0] == DIMMED).all()
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
