@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LINES_FILE = "classes.csv"
 TURNS_FILE = "turns.rttm"
+HEARD_FILE = "heard.wav"
 TRANSCRIPT_FORMATS = {"TXT": "txt", "SRT": "srt", "VTT": "vtt", "JSON": "json", "TextGrid": "TextGrid"}
 """What a transcript can be kept as -> how its file's name ends, by which other tools know it."""
 RECORDING = "recording"
@@ -68,6 +69,16 @@ def pictures_csv(answer: Answer) -> str:
             outside = "" if found.outside is None else found.outside
             writer.writerow([one.name, found.labels[0].label, f"{found.labels[0].score:.4f}", outside, ""])
     return _saved(table.getvalue().encode("utf-8-sig"), LINES_FILE)
+
+
+def heard_wav(answer: Answer) -> str:
+    """Path of the sound as the model heard it, which any browser can play."""
+    import soundfile
+
+    rate, samples = answer.inputs["audio"]
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return _saved(file.getvalue(), HEARD_FILE)
 
 
 def turns_rttm(answer: Answer) -> str:

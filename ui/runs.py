@@ -136,9 +136,33 @@ def _lexicon(task: Transcriber) -> Lexicon:
         raise ValueError(say("transcribe.no_lexicon")) from None
 
 
-def compare_speakers(task: SpeakerVerifier, audio_a: Sequence[Sound], audio_b: Sound) -> Iterator[Verification]:
+@dataclass(frozen=True, kw_only=True)
+class ComparedVoices:
+    """A voice of one clip or several, compared with that of another clip."""
+
+    together: Verification
+    """Of all clips of the first voice, taken together."""
+    alone: tuple[float, ...]
+    """Similarity of each of its clips by itself."""
+    model: str
+
+    @property
+    def same_speaker(self) -> bool:
+        """The verdict."""
+        return self.together.same_speaker
+
+    def to_json(self) -> dict[str, Any]:
+        """As the task has it."""
+        return {**self.together.to_json(), "model": self.model}
+
+
+def compare_speakers(task: SpeakerVerifier, audio_a: Sequence[Sound], audio_b: Sound) -> Iterator[ComparedVoices]:
     """Compare a voice, of one clip or several, with that of another clip."""
-    yield task.compare(task.embed_voice(audio_a), task.embed(audio_b))
+    other = task.embed(audio_b)
+    together = task.compare(task.embed_voice(audio_a), other)
+    several = audio_a if len(audio_a) > 1 else ()
+    alone = tuple(task.compare(task.embed(clip), other).similarity for clip in several)
+    yield ComparedVoices(together=together, alone=alone or (together.similarity,), model=task.model_name)
 
 
 def classify_lines(task: TextClassifier, lines: Sequence[str]) -> Iterator[ClassifiedLines]:

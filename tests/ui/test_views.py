@@ -29,6 +29,7 @@ from data2vec_core.tasks.results import (
     Word,
 )
 from ui.catalogue import ModelEntry
+from ui.runs import ComparedVoices
 from ui.views.choices import weighed
 from ui.views.continued import continued
 from ui.views.fillings import fillings
@@ -41,7 +42,7 @@ from ui.views.segments import shares_table
 from ui.views.tables import details_table
 from ui.views.tags import tagged
 from ui.views.transcript import transcript
-from ui.views.voices import overlap, similarity, turns
+from ui.views.voices import lanes, overlap, similarity, turns
 from ui.words import say
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}{{x}}"
@@ -208,21 +209,38 @@ def test_what_was_written_is_marked_and_the_seed_is_told() -> None:
     assert "Drawn with seed 7" in html
 
 
+def compared(similarity: float, *alone: float) -> ComparedVoices:
+    together = Verification(model="m", similarity=similarity, threshold=0.2, same_speaker=similarity >= 0.2)
+    return ComparedVoices(together=together, alone=alone or (similarity,), model="m")
+
+
 def test_similarity_lies_on_its_scale_beside_the_threshold() -> None:
-    html = similarity(Verification(model="m", similarity=0.5, threshold=0.2, same_speaker=True))
+    html = similarity(compared(0.5))
     assert '<span class="threshold" style="left:60.00%"></span><span class="dot" style="left:75.00%"></span>' in html
     assert "Probably one voice" in html
     assert "The similarity is 0.50. From 0.20 on" in html
-    assert "Probably two voices" in similarity(
-        Verification(model="m", similarity=-1, threshold=0.2, same_speaker=False)
-    )
+    assert say("compare_speakers.why") in html
+    assert say("compare_speakers.several", clips=1)[:5] not in html
+    assert "Probably two voices" in similarity(compared(-1))
 
 
-def test_turns_lie_along_the_clip_and_their_overlap_below_them() -> None:
+def test_each_clip_of_a_voice_has_its_own_similarity() -> None:
+    html = similarity(compared(0.5, 0.4, -0.5))
+    assert re.findall(r'class="own" style="left:([\d.]+)%', html) == ["70.00", "25.00"]
+    assert '<th scope="row">Clip 2 alone</th><td>-0.50</td>' in html
+    assert say("compare_speakers.several", clips=2) in html
+
+
+def test_turns_lie_in_the_lanes_of_their_voices_and_their_overlap_below_them() -> None:
     spoken = (Turn(speaker="first", start=0, end=2), Turn(speaker="second", start=1, end=4))
-    html = turns(Activity(model="m", segments=spoken, duration=5.0))
-    blocks = re.findall(r'class="block( hatched)?" style="left:([\d.]+)%;width:([\d.]+)%', html)
-    assert blocks == [("", "0.00", "40.00"), ("", "20.00", "60.00"), (" hatched", "20.00", "20.00")]
+    result = Activity(model="m", segments=spoken, duration=5.0)
+    assert [(name, list(stretches)) for name, _, stretches in lanes(result)] == [
+        ("First voice", [(0, 2)]),
+        ("Second voice", [(1, 4)]),
+        ("Both at once", [(1, 2)]),
+    ]
+    assert len({colour for _, colour, _ in lanes(result)}) == 3
+    html = turns(result)
     assert Tags(html.partition('<ul class="shares">')[2].partition("</ul>")[0]).text == (
         "First voice2.0 s · 40 %Second voice3.0 s · 60 %Both at once1.0 s · 20 %"
     )

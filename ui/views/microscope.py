@@ -168,7 +168,8 @@ def _runs(emissions: Emissions) -> Iterable[tuple[str, str, str, str]]:
 def _table(summary: str, what: str, rows: Iterable[Sequence[str]]) -> str:
     """Stretches of time, folded, in a box that can be scrolled by keys."""
     heads = [what, say("inspect_ctc.start"), say("inspect_ctc.end"), say("inspect_ctc.probability")]
-    inside = f'<div class="box" role="region" tabindex="0" aria-label="{escape(summary)}">{table(heads, rows)}</div>'
+    box = f'<div class="box" role="region" tabindex="0" aria-label="{escape(summary)}">'
+    inside = f"{box}{table(heads, rows, summary)}</div>"
     return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
 
 

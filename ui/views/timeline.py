@@ -1,45 +1,60 @@
-"""Stretches of time along a clip. For the eye only: a table beside it says the same."""
+"""Stretches of time along a clip that can be heard: one lane a voice, over one axis in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from ui.words import say
 
 Stretch = tuple[float, float]
 """Start and end in seconds."""
+Lane = tuple[str, str | None, Sequence[Stretch]]
+"""Name, colour as CSS writes it (hatched when None), stretches."""
+
+_TEMPLATE: Final = (
+    '<div class="turns"><audio class="turns-sound" controls preload="metadata"></audio>'
+    '<p class="turns-fault" hidden></p><div class="turns-lanes" role="group"></div>'
+    '<p class="turns-line" aria-live="polite"></p></div>'
+)
+_SCRIPT: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
-def timeline(rows: Sequence[tuple[str, str | None, Sequence[Stretch]]], duration: float, caption: str) -> str:
-    """A named row of stretches each, over one axis in seconds.
+def timeline(elem_id: str) -> gr.HTML:
+    """The widget, hidden until `heard` gives it something."""
+    return gr.HTML(
+        None,
+        html_template=_TEMPLATE,
+        js_on_load=_SCRIPT,
+        visible=False,
+        elem_id=elem_id,
+        elem_classes=["html-plain"],
+    )
+
+
+def heard(path: str, lanes: Sequence[Lane], duration: float) -> gr.HTML:
+    """What the widget is to show.
 
     Args:
-        rows: name, colour as CSS writes it (hatched when None), stretches.
+        path: of the sound, from where the app serves it.
         duration: of the clip, in seconds.
-        caption: what it shows.
     """
-    lanes = "".join(
-        f'<div class="lane"><span class="who">{escape(name)}</span><div class="blocks">'
-        f"{''.join(_block(stretch, colour, duration) for stretch in stretches)}</div></div>"
-        for name, colour, stretches in rows
-    )
-    return (
-        f'<figure class="timeline lanes" aria-hidden="true">{lanes}<div class="lane"><span class="who"></span>'
-        f"{seconds_axis(duration)}</div><figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def seconds_axis(duration: float) -> str:
-    """Ticks of an axis from 0 to a duration, eight at the most."""
-    step = next((step for step in (0.5, 1, 2, 5, 10, 30, 60) if duration / step <= 8), 300)
-    ticks = "".join(
-        f'<span class="tick" style="left:{100 * i * step / duration:.2f}%">{i * step:g}</span>'
-        for i in range(int(duration / step) + 1)
-    )
-    return f'<div class="ticks">{ticks}</div>'
-
-
-def _block(stretch: Stretch, colour: str | None, duration: float) -> str:
-    start, end = stretch
-    place = f"left:{100 * start / duration:.2f}%;width:{100 * (end - start) / duration:.2f}%"
-    paint = f";background:{colour}" if colour else ""
-    return f'<span class="block{"" if colour else " hatched"}" style="{place}{paint}"></span>'
+    value: dict[str, Any] = {
+        "audio": FileData(path=path, mime_type="audio/wav").model_dump(),
+        "duration": duration,
+        "lanes": [{"name": name, "colour": colour, "stretches": stretches} for name, colour, stretches in lanes],
+        "texts": {
+            "player": say("speaker_activity.player"),
+            "lanes": say("speaker_activity.caption"),
+            "hint": say("speaker_activity.hint"),
+            "about": say(
+                "speaker_activity.about_turn", **{name: f"{{{name}}}" for name in ("name", "start", "end", "length")}
+            ),
+            "unplayable": say("transcribe.unplayable"),
+        },
+    }
+    return gr.HTML(value=value, visible=True)
