@@ -1,8 +1,10 @@
 """The app: `python app.py` opens it."""
 
+from ui.hosting import starting
 from ui.page import build, launch_options
 
-demo = build()
+with starting() as settings:
+    demo = build(settings)
 
 if __name__ == "__main__":
-    demo.launch(**launch_options())
+    demo.launch(**launch_options(settings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from ui.inputs import (
     SoundInput,
     TextInput,
 )
-from ui.settings import Settings
+from ui.settings import PREFIX, Settings, SettingsError
 
 ToolName = Literal[
     "transcribe",
@@ -334,9 +334,20 @@ PUBLIC_MODELS: tuple[ModelEntry, ...] = (
 """The checkpoints that the authors released (Hugging Face hub)."""
 
 
-def known_models(bundled_folder: Path | None = None) -> tuple[ModelEntry, ...]:
-    """The bundled models of a folder (the project's own by default), then the public ones."""
+def known_models(bundled_folder: Path | None = None, names: Collection[str] = ()) -> tuple[ModelEntry, ...]:
+    """The bundled models of a folder (the project's own by default), then the public ones.
+
+    Args:
+        names: of those to leave it at; all when empty.
+
+    Raises:
+        SettingsError: a name that no model has.
+    """
     bundled = (
         ModelEntry(card=model.card, folder=model.folder) for model in bundled_models(bundled_folder or BUNDLED_FOLDER)
     )
-    return (*bundled, *PUBLIC_MODELS)
+    models = (*bundled, *PUBLIC_MODELS)
+    if unknown := set(names) - {model.name for model in models}:
+        there_are = ", ".join(model.name for model in models)
+        raise SettingsError(f"{PREFIX}MODELS names {', '.join(sorted(unknown))}, which is no model here: {there_are}")
+    return tuple(model for model in models if not names or model.name in names)

@@ -33,7 +33,7 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
     """
     settings = settings or Settings.from_environment()
     service = service or Service(settings)
-    age = 60 * settings.keep_files_minutes
+    age = max(1, round(60 * settings.keep_files_minutes))
     with gr.Blocks(
         title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
     ) as demo:

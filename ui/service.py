@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
+from ui import accelerator
 from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
 from ui.examples import Example
 from ui.fetching import Downloads, hub_name
@@ -64,8 +65,9 @@ class Service:
             patience: seconds to wait for memory that other visitors' models take.
         """
         self.settings = settings
-        self.models = tuple(known_models(settings.bundled_folder) if models is None else models)
+        self.models = tuple(known_models(settings.bundled_folder, settings.models) if models is None else models)
         self._load = load or self._from_checkpoint
+        self._answers = accelerator.answers()
         self.memory = ModelMemory(round(settings.model_memory_mb * 1e6), patience)
         self.downloads = downloads or Downloads()
         self._adding = threading.Lock()
@@ -186,7 +188,7 @@ class Service:
             yield Step(done / total if total else 0.0)
         with self._held(tool, model, place, report) as slot:
             report(0.5, say("working.running"))
-            results = tool.answers(slot.task, checked)
+            results = self._answers(tool, slot.task, checked)
             while True:
                 with slot.lock, refusals_in_words(self.settings):
                     result = next(results, None)

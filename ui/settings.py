@@ -6,12 +6,21 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+from ui.words import LANGUAGES, STANDARD
+
 PREFIX = "DATA2VEC_"
+OTHERS = frozenset({"DATA2VEC_DATA"})
+"""Variables of the prefix that are not the app's: where the recipes find data."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class SettingsError(ValueError):
+    """The app cannot start as it is told to; the message names the variable and the rule, in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +56,7 @@ class Settings:
     """Model runs at the same time, over all visitors."""
     queue_size: int = 32
     """Visitors who may wait; the next one is told to come back."""
-    keep_files_minutes: int = 60
+    keep_files_minutes: float = 60
     """Uploads and results older than this are deleted."""
     public: bool = False
     """Whether strangers visit: then the three permissions below stand at no unless they are given. On by default on a
@@ -66,22 +75,33 @@ class Settings:
     own."""
     bundled_folder: Path | None = None
     """Where the bundled models are; None for the project's own."""
+    models: tuple[str, ...] = ()
+    """The only models to offer, by name, separated by commas; all bundled and public ones when empty."""
+    language: str = STANDARD
+    """For visitors whose browsers ask for none that the page speaks."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 0:
-                raise ValueError(f"{PREFIX}{field.name.upper()} has to be above 0, got {value}")
+                raise SettingsError(f"{PREFIX}{field.name.upper()} has to be above 0, got {value}")
         if self.bundled_folder is not None and not self.bundled_folder.is_dir():
-            raise ValueError(f"{PREFIX}BUNDLED_FOLDER has to be a folder, got {str(self.bundled_folder)!r}")
+            raise SettingsError(f"{PREFIX}BUNDLED_FOLDER has to be a folder, got {str(self.bundled_folder)!r}")
+        if self.language not in LANGUAGES:
+            raise SettingsError(f"{PREFIX}LANGUAGE has to be one of {', '.join(LANGUAGES)}, got {self.language!r}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the fields that the environment names and leave the others at their defaults.
 
         Raises:
-            ValueError: a value that cannot be read or lies out of range; the message names the variable.
+            SettingsError: a value that cannot be read or lies out of range, or a variable that nothing reads.
         """
+        known = {PREFIX + field.name.upper() for field in dataclasses.fields(cls)} | OTHERS
+        for variable in environment:
+            if variable.startswith(PREFIX) and variable not in known:
+                nearest = get_close_matches(variable, known, n=1)
+                raise SettingsError(f"there is no setting {variable}" + (f"; {nearest[0]}?" if nearest else ""))
         given: dict[str, Any] = {}
         if environment.get("SPACE_ID"):
             given["public"] = True
@@ -98,12 +118,14 @@ class Settings:
 def _parse(variable: str, text: str, kind: Any) -> Any:
     if kind is bool:
         if text.lower() not in _TRUE | _FALSE:
-            raise ValueError(f"{variable} has to be true or false, got {text!r}")
+            raise SettingsError(f"{variable} has to be true or false, got {text!r}")
         return text.lower() in _TRUE
     if kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             what = "a whole number" if kind is int else "a number"
-            raise ValueError(f"{variable} has to be {what}, got {text!r}") from None
+            raise SettingsError(f"{variable} has to be {what}, got {text!r}") from None
+    if kind == tuple[str, ...]:
+        return tuple(name for part in text.split(",") if (name := part.strip()))
     return text if kind is str else Path(text)

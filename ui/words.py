@@ -99,17 +99,18 @@ def in_language(handler: _Handler) -> _Handler:
     return stream if inspect.isgeneratorfunction(handler) else answer  # type: ignore[return-value]
 
 
-def understood(asked: str | None, accepted: str) -> str:
+def understood(asked: str | None, accepted: str, otherwise: str = STANDARD) -> str:
     """The language to speak to a visitor.
 
     Args:
         asked: what the address asks for (`?lang=`), if anything.
         accepted: the browser's `Accept-Language`, best first by its weights.
+        otherwise: for whoever speaks none of `LANGUAGES`.
     """
     for tag in (asked or "", *_by_weight(accepted)):
         if language := _nearest(tag):
             return language
-    return STANDARD
+    return otherwise
 
 
 def _nearest(tag: str) -> str | None:

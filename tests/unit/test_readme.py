@@ -95,6 +95,18 @@ def test_front_matter_fits_the_pins() -> None:
     assert (ROOT / front["app_file"]).is_file()
     assert len(front["short_description"]) <= 60  # longer ones are refused by the host
     assert front["license"] == "apache-2.0"
+    assert (
+        front["python_version"] == '"3.12"'
+    )  # the newest that the project takes, and the one that lent GPUs come with
+
+
+def test_the_container_has_what_the_app_needs() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line[0] == "!"}
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", lines, re.MULTILINE) for name in line.split()}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"recipes", "benchmarks", "tests"}
+    assert copied == let_in == {"app.py", "LICENSE", "requirements.txt", "assets"} | packages
+    assert set((ROOT / "packages.txt").read_text(encoding="utf-8").split()) <= set(lines.split())
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
@@ -103,4 +115,10 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     for field in dataclasses.fields(Settings):
         if field.default is not None:
             stated = rows[PREFIX + field.name.upper()].partition(";")[0]
-            assert stated == (str(field.default).lower() if isinstance(field.default, bool) else f"{field.default:g}")
+            assert stated == _in_words(field.default)
+
+
+def _in_words(default: object) -> str:
+    if isinstance(default, (bool, str)):
+        return str(default).lower() if isinstance(default, bool) else f"`{default}`"
+    return f"{default:g}" if isinstance(default, (int, float)) else "all"
