@@ -21,7 +21,7 @@ from ui.fields import PLUMBING
 from ui.inputs import Sound, refusals_in_words, upload_path
 from ui.service import Service
 from ui.views.live import heard, waiting
-from ui.views.notice import failed
+from ui.views.notice import failed, introduction
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class LivePanel:
         """
         self._listeners = listeners_of(service)
         self._settings = service.settings
-        gr.HTML(f"<p>{escape(say('live.intro'))}</p>", elem_classes=["intro", "html-plain"])
+        gr.HTML(introduction(say("transcribe.mode_live"), say("live.intro")), elem_classes=["intro", "html-plain"])
         with gr.Row(elem_classes="tool"):
             with gr.Column(scale=5, min_width=300):
                 microphone = gr.Audio(

@@ -22,7 +22,7 @@ from ui.inputs import PictureInput
 from ui.service import Answer, Service
 from ui.steps import Step
 from ui.views.labels import label_bars
-from ui.views.notice import empty, failed, is_working, made_by, outside, working
+from ui.views.notice import empty, example_names, failed, introduction, is_working, made_by, outside, working
 from ui.views.repeat import below
 from ui.words import in_language, say, translated
 
@@ -64,7 +64,7 @@ class Panel:
         """Controls that hide the panel, and what each has to hold for it to be seen; tabs find themselves."""
         self.example_row: gr.Dataset | None = None
 
-        gr.HTML(f"<p>{escape(say(f'{name}.intro'))}</p>", elem_classes=["intro", "html-plain"])
+        gr.HTML(introduction(say(f"{name}.button"), say(f"{name}.intro")), elem_classes=["intro", "html-plain"])
         with gr.Row(elem_classes="tool"):
             with gr.Column(scale=5, min_width=300):
                 things = self._lay_out(is_setting=False)
@@ -180,6 +180,9 @@ class Panel:
             return None
         first = self._tool.inputs[0]
         is_picture = isinstance(first, PictureInput)
+        elem_id = f"{self.name}-examples"
+        if is_picture:
+            gr.HTML(example_names(elem_id, [translated(example.label) for example in self.examples]), visible="hidden")
         return gr.Dataset(
             components=[gr.Image(render=False) if is_picture else gr.Textbox(render=False)],
             samples=[
@@ -187,7 +190,7 @@ class Panel:
             ],
             type="index",
             label=say("panel.examples"),
-            elem_id=f"{self.name}-examples",
+            elem_id=elem_id,
         )
 
     def _example_values(self, index: int, model: str, progress: gr.Progress) -> list[Any]:

@@ -38,7 +38,7 @@ def classified_lines(lines: Sequence[str], classifications: Sequence[Classificat
     return (
         f'<p class="small">{escape(summary)}</p>'
         f'<div class="box" role="region" tabindex="0" aria-label="{escape(say("classify_lines.table"))}">'
-        f"{table(heads, rows)}</div>{note}"
+        f"{table(heads, rows, say('classify_lines.table'))}</div>{note}"
     )
 
 

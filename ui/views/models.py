@@ -149,7 +149,7 @@ def memory(loaded: Sequence[Loaded], used: int, budget: int) -> str:
         [one.model, _tool_words(one.task), megabytes(one.size), say("models.busy" if one.is_in_use else "models.idle")]
         for one in reversed(loaded)
     ]
-    return f'<div class="memory">{meter}{table(heads, rows)}</div>'
+    return f'<div class="memory">{meter}' + table(heads, rows, say("models.in_memory_title")) + "</div>"
 
 
 def found_facts(found: Found) -> str:
@@ -221,7 +221,7 @@ def _metrics(metrics: Sequence[Metric]) -> str:
         return ""
     heads = [say("models.metric"), say("models.value"), say("models.split")]
     rows = [[translated(metric.name), metric_value(metric), translated(metric.split)] for metric in metrics]
-    return f"<h4>{escape(say('models.scores'))}</h4>{table(heads, rows)}"
+    return f"<h4>{escape(say('models.scores'))}</h4>{table(heads, rows, say('models.scores'))}"
 
 
 def _tool_words(task: str) -> str:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from ui.catalogue import ModelEntry
 from ui.views.labels import percent
 from ui.words import say, translated
+
+
+def introduction(title: str, text: str) -> str:
+    """What a panel is for, under a heading that is heard and not seen: the tab above shows the same."""
+    return f'<h2 class="unseen">{escape(title)}</h2><p>{escape(text)}</p>'
+
+
+def example_names(elem_id: str, names: Sequence[str]) -> str:
+    """What pictures among the examples show; `a11y.js` names their buttons by it, in the element of this id."""
+    items = "".join(f"<li>{escape(name)}</li>" for name in names)
+    return f'<ul data-names-of="{escape(elem_id)}" hidden>{items}</ul>'
 
 
 def empty(message: str) -> str:

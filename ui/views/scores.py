@@ -27,4 +27,4 @@ def map_scores(result: MapComparison) -> str:
     heads = [say("score_map.label"), say("score_map.iou")]
     rows = [(display_name(result.names[number]), f"{iou:.3f}") for number, iou in scores.iou.items()]
     note = f'<p class="small">{escape(say("score_map.note"))}</p>'
-    return f'<p role="status">{escape(summary)}</p>{table(heads, rows)}{note}'
+    return f'<p role="status">{escape(summary)}</p>{table(heads, rows, say("score_map.title"))}{note}'
