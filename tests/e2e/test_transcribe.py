@@ -163,6 +163,22 @@ def test_long_work_shows_how_far_it_is_and_stops_when_told_to(place: Place, file
     assert visit.complaints == []
 
 
+@pytest.mark.parametrize("place", [{}], indirect=True)
+def test_long_work_ends_when_the_page_is_closed(place: Place) -> None:
+    page, reader = place.visit.page, place.reader
+    page.locator(".player-words .w").first.wait_for()
+    reader.turns = 600
+    page.get_by_label(say("transcribe.search_beam")).check()
+    place.visit.run("transcribe")
+    page.locator("#transcribe-result").get_by_role("progressbar").wait_for()
+    page.close()
+    done = -1
+    while reader.done > done:  # until it stands still
+        done = reader.done
+        time.sleep(2)
+    assert done < 600
+
+
 def test_a_transcript_is_kept_in_five_formats(visit: Visit, tmp_path: Path) -> None:
     visit.open()
     starts = {"txt": "", "srt": "1\n00:00:0", "vtt": "WEBVTT\n", "json": "{\n", "textgrid": 'File type = "ooTextFile"'}

@@ -279,6 +279,7 @@ function show() {
   find("strip").title = texts.strip;
   find("line").textContent = texts.hint;
   find("table").querySelector("summary").textContent = texts.table;
+  find("table").querySelector(".box").setAttribute("aria-label", texts.table);
   find("table").querySelector(".box").replaceChildren();
   layOut();
   tabulate();
