@@ -51,7 +51,7 @@ def _lay_out(demo: gr.Blocks, service: Service) -> None:
     """The page in the language that is spoken."""
     gr.HTML(_masthead(), elem_classes="html-plain")
     tour.build()
-    with gr.Tabs() as tabs, gathered() as panels:
+    with gr.Tabs(overflow_behavior="wrap") as tabs, gathered() as panels:
         with gr.Tab(say("tab.start"), id="start", elem_id="tab-start"):
             start.build()
         with gr.Tab(say("tab.speech"), id="speech", elem_id="tab-speech") as speech_tab:
