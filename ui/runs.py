@@ -147,6 +147,11 @@ class ComparedVoices:
     model: str
 
     @property
+    def similarity(self) -> float:
+        """Cosine, -1 to 1."""
+        return self.together.similarity
+
+    @property
     def same_speaker(self) -> bool:
         """The verdict."""
         return self.together.same_speaker
