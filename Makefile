@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 DATA ?= $(DATA2VEC_DATA)
+MINUTES ?= 5
 BIN := $(VENV)/bin
 
 # Stamps: an environment is brought up to date only when what it was made from has changed.
@@ -10,7 +11,7 @@ APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types screenshots evaluate readme clean
+.PHONY: help demo test lint types screenshots evaluate readme soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +38,9 @@ evaluate: $(APP) ## score the bundled models: make evaluate DATA=folder-with-the
 
 readme: $(APP) ## write the tables of README.md and README.zh-CN.md anew from the models' cards
 	$(BIN)/python -m recipes.readme
+
+soak: $(APP) ## eight visitors at once for five minutes: no error, and memory that stays: make soak MINUTES=5
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 clean: ## remove the environment, caches and build leftovers
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
