@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import CARD_FILE, CONFIG_FILE, read_json
+
+if TYPE_CHECKING:  # what a checkpoint is can be told without torch
+    from torch import Tensor
 
 _BLOCK = re.compile(r"\.encoder\.layers?\.(\d+)\.")
 
