@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def photograph(browser: Browser, home: str, variant: str, folder: Path) -> list[str]:
     """Write `variant-place.png` for every place; returns what is wrong, in words."""
     path, options = VARIANTS[variant]
+    width = options["viewport"]["width"]
     context = browser.new_context(**options)
     context.set_default_timeout(120_000)
     visit = Visit(context.new_page(), home)
@@ -47,10 +48,13 @@ def photograph(browser: Browser, home: str, variant: str, folder: Path) -> list[
     visit.page.get_by_role("tablist").first.wait_for()
     settle(visit.page)
     for place in places(visit.page):
-        visit.page.evaluate("scrollTo(0, 0)")
+        height = visit.page.evaluate("document.documentElement.scrollHeight")
+        visit.page.set_viewport_size({"width": width, "height": height})  # some draw only what is in sight
+        visit.page.wait_for_timeout(300)
         visit.page.screenshot(path=folder / f"{variant}-{place}.png", full_page=True)
-        if (width := visit.page.evaluate("document.documentElement.scrollWidth")) > options["viewport"]["width"]:
-            faults.append(f"{variant} {place}: {width} pixels wide")
+        visit.page.set_viewport_size(options["viewport"])
+        if (needed := visit.page.evaluate("document.documentElement.scrollWidth")) > width:
+            faults.append(f"{variant} {place}: {needed} pixels wide")
         faults += [f"{variant} {place}: {text}" for text in visit.page.locator(".failed:visible").all_inner_texts()]
     context.close()
     return faults + [f"{variant}: {text}" for text in (*visit.complaints, *visit.other_hosts)]

@@ -12,10 +12,10 @@ _TABS = "[role=tab][data-tab-id]"
 _IS_SETTLED = """
 () => {
   const isShown = (element) => element.getClientRects().length > 0;
-  const busy = [...document.querySelectorAll("[data-testid=status-tracker]:not(.hide)")].some(isShown);
+  const busy = [...document.querySelectorAll("[data-testid=status-tracker]:not(.hide), .pending")].some(isShown);
   const now = performance.now();
   if (busy) window.lastBusy = now;
-  return now - (window.lastBusy ?? 0) > 600;
+  return now - (window.lastBusy ?? 0) > 1000;
 }
 """
 """Whether nothing has been under way for a while."""
@@ -53,3 +53,5 @@ def _within(page: Page, place: Locator, path: tuple[str, ...]) -> Iterator[str]:
         modes.nth(i).check()
         settle(page)
         yield "-".join((*path, modes.nth(i).get_attribute("value") or str(i)))
+    if modes.count() > 1:
+        modes.first.check()
