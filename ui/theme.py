@@ -52,6 +52,10 @@ def theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         color_accent="*primary_700",
+        link_text_color_dark="*primary_400",
+        link_text_color_visited_dark="*primary_400",
+        link_text_color_hover_dark="*primary_300",
+        link_text_color_active_dark="*primary_300",
         input_shadow_focus="inset 0 0 0 2px *primary_600",
         input_shadow_focus_dark="inset 0 0 0 2px *primary_400",
     )
