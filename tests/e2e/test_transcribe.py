@@ -134,6 +134,10 @@ def test_an_hour_of_words_is_shown_and_found_by_time(place: Place) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("Number(document.activeElement.dataset.i)") > 0
+    page.locator(".player-table summary").click()
+    page.get_by_role("button", name="More rows (9700)").click()
+    page.get_by_role("button", name="More rows (9400)").wait_for()
+    assert page.locator(".player-table tbody tr").count() == 600
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
     assert visit.complaints == []
 

@@ -6,6 +6,7 @@ const find = (name) => element.querySelector(`.player-${name}`);
 const HELD = 0.6; // seconds that a word stays lit after its last letter, unless the next one comes
 const BREAK = 1.5; // seconds of silence after which a new paragraph begins
 const LONGEST = 150; // words of a paragraph
+const ROWS = 300; // of the table that are made at once
 const SHORT = 40; // words that are few enough to be shown large
 
 let texts = {};
@@ -70,9 +71,8 @@ function layOut() {
 
 function tabulate() {
   // rows are made when somebody wants to see them
-  const details = find("table");
-  const place = details.querySelector(".box");
-  if (!details.open || place.firstChild) return;
+  const place = find("table").querySelector(".box");
+  if (!find("table").open || place.firstChild) return;
   const table = document.createElement("table");
   table.className = "numbers";
   const head = table.createTHead().insertRow();
@@ -82,16 +82,29 @@ function tabulate() {
     cell.textContent = text;
     head.append(cell);
   }
-  const body = table.createTBody();
-  words.forEach((word, i) => {
+  table.createTBody();
+  const more = document.createElement("button");
+  more.type = "button";
+  more.className = "player-more";
+  place.append(table, more);
+  addRows();
+}
+
+function addRows() {
+  const body = find("table").querySelector("tbody");
+  const first = body.rows.length;
+  const last = Math.min(words.length, first + ROWS);
+  for (let i = first; i < last; i += 1) {
     const row = body.insertRow();
     const name = document.createElement("th");
     name.scope = "row";
-    name.textContent = word;
+    name.textContent = words[i];
     row.append(name);
     for (const text of [start(i).toFixed(2), end(i).toFixed(2), percent(sure[i])]) row.insertCell().textContent = text;
-  });
-  place.append(table);
+  }
+  const more = find("more");
+  more.textContent = filled(texts.more, { count: String(words.length - last) });
+  more.hidden = last === words.length;
 }
 
 function clock(seconds) {
@@ -233,6 +246,8 @@ element.addEventListener("click", (event) => {
   if (i >= 0) {
     choose(i);
     play(start(i));
+  } else if (event.target === find("more")) {
+    addRows();
   } else if (event.target === find("strip")) {
     play((event.offsetX / event.target.clientWidth) * duration);
   }

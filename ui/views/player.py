@@ -71,6 +71,7 @@ def _texts() -> dict[str, Any]:
         "percent": say("app.percent", number="{number}"),
         "unplayable": say("transcribe.unplayable"),
         "table": say("transcribe.table"),
+        "more": say("transcribe.more_rows", count="{count}"),
         "heads": [
             say(key) for key in ("transcribe.word", "transcribe.start", "transcribe.end", "transcribe.confidence")
         ],
