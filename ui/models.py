@@ -52,7 +52,7 @@ class ModelsTab:
             self._lay_out_unloading()
         gr.HTML(f"<h3>{escape(say('models.load_title'))}</h3>", elem_classes="html-plain")
         self._lay_out_loading()
-        self._list.choose(in_language(self.choose), None, [self._chosen, self._card], **PLUMBING)
+        self._list.choose(in_language(self.show_card), None, [self._chosen, self._card], **PLUMBING)
 
     @property
     def _seen(self) -> list[Any]:
@@ -69,7 +69,7 @@ class ModelsTab:
         if self._panels:
             event(in_language(self.offered), None, self._choosers, **PLUMBING)
 
-    def choose(self, chosen: gr.EventData) -> list[str]:
+    def show_card(self, chosen: gr.EventData) -> list[str]:
         """The name of a model of the list, and its card."""
         name = str(getattr(chosen, "model", ""))
         return [name, self._carded(name)]

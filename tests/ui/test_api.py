@@ -294,7 +294,7 @@ def test_a_clip_that_is_too_short_to_know_a_voice_is_refused(client: Client, fil
 
 
 def test_a_backbone_says_that_it_has_no_head(client: Client, checkpoints: dict[str, Any], files: Files) -> None:
-    with pytest.raises(AppError, match="is only a backbone for this task"):
+    with pytest.raises(AppError, match="is an encoder without a trained head"):
         client.predict(handle_file(files("sound.wav")), str(checkpoints["audio"]), api_name="/transcribe")
 
 
