@@ -89,7 +89,7 @@ class Relevance:
             self._figure = gr.HTML(elem_id="relevance-figure", elem_classes=["result", "html-plain"])
             with gr.Row(elem_classes="buttons"):
                 self._file = gr.DownloadButton(say("relevance.download"), size="sm", elem_id="relevance-png")
-            self._model = gr.Textbox(visible=False)
+        self._model = gr.Textbox(visible=False)
         return [self._place, self._chooser, self._figure, self._file, self._model]
 
     def wire(self, panel: Panel) -> None:
@@ -199,7 +199,6 @@ class Segments:
                 self._mask = gr.DownloadButton(say("segment_image.mask"), size="sm", elem_id="segment_image-mask")
                 self._colours = gr.Button(say("segment_image.colours"), size="sm", elem_id="segment_image-colours")
                 self._overlay = gr.Button(say("segment_image.coloured"), size="sm", elem_id="segment_image-coloured")
-                self._file = gr.DownloadButton(visible="hidden", elem_id="segment_image-file")
         result.render()
         with gr.Column(visible=False) as comparison, gr.Accordion(say("score_map.title"), open=False):
             gr.HTML(f'<p class="small">{escape(say("score_map.intro"))}</p>', elem_classes="html-plain")
@@ -207,6 +206,8 @@ class Segments:
                 label=say("score_map.label_map"), file_types=["image"], height=140, elem_id="segment_image-label_map"
             )
             self._scores = gr.HTML(elem_id="segment_image-scores", elem_classes=["result", "scores", "html-plain"])
+        # not in a column that comes and goes: that would show them with it
+        self._file = gr.DownloadButton(visible="hidden", elem_id="segment_image-file")
         self._model, self._names = gr.Textbox(visible=False), gr.Textbox(visible=False)
         self._only = gr.Number(visible=False)
         return [

@@ -71,6 +71,7 @@ def test_the_page_draws_what_the_files_hold(segmented: Visit, tmp_path: Path) ->
             assert shown.shape == file.shape
             # the photo comes as JPEG, which moves its colours a little; the classes' colours are exact
             assert np.abs(shown - file).mean() < 4, (label, palette)
+    expect(page.locator("#segment_image-file")).to_be_hidden()  # its part is to be clicked by the page
     ids = np.asarray(kept(segmented, "#segment_image-mask", tmp_path / "ids.png"))
     colours = kept(segmented, "#segment_image-colours", tmp_path / "colours.png")
     assert ids.shape == (40, 60)

@@ -1,9 +1,9 @@
 // A segmented picture: photo and class ids are composed here, so that no change of the view asks the model again.
 // props.value: JSON of ui/views/segments.py. The rules of drawing are those of analysis/figures/overlay.py.
-const FADED = 0.65;
+const FADED = 0.65, STRIP = 10;
 const plain = { opacity: 50, mode: "both", palette: "okabe-ito" };
 let look = { ...plain, ...window.segmentsLook };
-let scene = null, photo = null, ids = null, borders = null, luts = {};
+let scene = null, bare = null, composed = null, shown = "", ids = null, borders = null, luts = {};
 let only = null, split = 0, cursor = null, frame = 0, drawing = 0;
 
 const find = (selector) => element.querySelector(selector);
@@ -29,10 +29,14 @@ async function start() {
   const canvas = find("canvas");
   canvas.width = scene.width;
   canvas.height = scene.height;
-  find(".stage").style.maxWidth = `${Math.max(1, Math.round(560 * scene.width / scene.height))}px`;
+  const aspect = scene.width / scene.height, stage = find(".stage");  // strips are scrolled, so that they can be seen
+  stage.style.maxWidth = aspect > STRIP ? "none" : `${Math.round(Math.max(560 * aspect, 64))}px`;
+  stage.style.width = aspect > STRIP ? `${Math.round(64 * aspect)}px` : "";
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0, scene.width, scene.height);
-  photo = context.getImageData(0, 0, scene.width, scene.height).data;
+  bare = context.getImageData(0, 0, scene.width, scene.height);
+  composed = new ImageData(scene.width, scene.height);
+  shown = "";
   borders = distances(ids, scene.width, scene.height);
   write();
   announce(say("hint"));
@@ -109,43 +113,55 @@ function table() {
   })));
 }
 
-function draw() {
-  frame = 0;
-  const { width, height } = scene, styles = table(), canvas = find("canvas");
-  const byId = Array.from({ length: 256 }, (_, id) => styles[id]);
-  const unit = Math.max(1, Math.round(Math.max(width, height) / 250));
+// All of the picture with its classes, as the view stands.
+function compose() {
+  const { width, height } = scene, styles = table(), out = composed.data;
+  const unit = Math.max(1, Math.round(Math.max(width, height) / 250)), period = 6 * unit;
   const outer = look.mode === "fill" ? 0 : unit, inner = unit + Math.ceil(unit / 2);
-  const strength = look.opacity / 100, edge = Math.round(width * split / 100);
-  const image = new ImageData(width, height), out = image.data;
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      const p = 4 * i, id = ids[i], style = byId[id];
-      let r = photo[p], g = photo[p + 1], b = photo[p + 2];
-      if (x >= edge) {
-        if (only !== null && id !== only) {
-          const grey = 0.299 * r + 0.587 * g + 0.114 * b;
-          r = g = b = grey + FADED * (128 - grey);
-        } else if (style?.colour) {
-          const isLine = borders[i] < outer;
-          let paint = style.colour, alpha = strength;
-          if (look.mode === "contour") {
-            alpha = borders[i] < inner ? 1 : 0;
-            if (!isLine) paint = style.ink;
-            else if (inked(style, x, y)) paint = style.ink;
-          } else if (isLine) alpha = 1;
-          else if (inked(style, x, y)) paint = style.ink;
-          r += alpha * (paint[0] - r);
-          g += alpha * (paint[1] - g);
-          b += alpha * (paint[2] - b);
-        }
+  const isContour = look.mode === "contour", strength = look.opacity / 100;
+  const paints = new Uint8Array(3 * 256), inks = new Uint8Array(3 * 256), has = new Uint8Array(256), tiles = Array(256).fill(null);
+  for (const [id, style] of Object.entries(styles)) {
+    if (!style.colour || (only !== null && Number(id) !== only)) continue;
+    has[id] = 1;
+    tiles[id] = style.tile;
+    paints.set(style.colour, 3 * id);
+    inks.set(style.ink, 3 * id);
+  }
+  for (let y = 0, i = 0, p = 0; y < height; y++) {
+    const row = (y % period) * period;
+    for (let x = 0; x < width; x++, i++, p += 4) {
+      const id = ids[i];
+      let r = bare.data[p], g = bare.data[p + 1], b = bare.data[p + 2];
+      if (only !== null && id !== only) {
+        const grey = 0.299 * r + 0.587 * g + 0.114 * b;
+        r = g = b = grey + FADED * (128 - grey);
+      } else if (has[id]) {
+        const isLine = borders[i] < outer, tile = tiles[id];
+        const isHatched = tile !== null && tile[row + (x % period)] === 1;
+        const alpha = isContour ? Number(borders[i] < inner) : isLine ? 1 : strength;
+        const colours = (isContour ? !isLine || isHatched : !isLine && isHatched) ? inks : paints;
+        r += alpha * (colours[3 * id] - r);
+        g += alpha * (colours[3 * id + 1] - g);
+        b += alpha * (colours[3 * id + 2] - b);
       }
-      out[p] = r; out[p + 1] = g; out[p + 2] = b; out[p + 3] = 255;
+      out[p] = r;
+      out[p + 1] = g;
+      out[p + 2] = b;
+      out[p + 3] = 255;
     }
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-const inked = (style, x, y) => style.tile && style.tile[(y % style.period) * style.period + (x % style.period)];
+function draw() {
+  frame = 0;
+  const { width, height } = scene, edge = Math.round(width * split / 100);
+  const view = `${look.mode} ${look.opacity} ${look.palette} ${only}`;
+  if (view !== shown) compose();
+  shown = view;
+  const context = find("canvas").getContext("2d");
+  if (edge < width) context.putImageData(composed, 0, 0, edge, 0, width - edge, height);
+  if (edge > 0) context.putImageData(bare, 0, 0, 0, 0, edge, height);
+}
 
 // Everything that has words, once a picture.
 function write() {

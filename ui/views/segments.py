@@ -45,10 +45,12 @@ SAVE_SCRIPT = """() => {
 
 _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 _TEMPLATE = """<div class="segments">
-  <div class="stage">
-    <canvas role="application" tabindex="0"></canvas>
-    <div class="divider" hidden></div>
-    <div class="cursor" hidden></div>
+  <div class="scroller">
+    <div class="stage">
+      <canvas role="application" tabindex="0"></canvas>
+      <div class="divider" hidden></div>
+      <div class="cursor" hidden></div>
+    </div>
   </div>
   <div class="split">
     <input type="range" min="0" max="100" value="0"><span data-word="before"></span><span data-word="after"></span>
