@@ -187,8 +187,11 @@ class LivePanel:
                     buttons=[],
                     elem_id="live-microphone",
                 )
-                limit = say("live.limit", seconds=f"{service.settings.max_live_seconds:g}")
-                gr.HTML(f'<p class="small">{escape(limit)}</p>', elem_classes="html-plain")
+                limits = {
+                    "seconds": f"{service.settings.max_live_seconds:g}",
+                    "minutes": service.settings.keep_files_minutes,
+                }
+                gr.HTML(f'<p class="small">{escape(say("live.limit", **limits))}</p>', elem_classes="html-plain")
                 own_model = gr.Dropdown(
                     choices=[(str(label), str(name)) for label, name in model.choices],
                     value=model.value,
