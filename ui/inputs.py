@@ -7,6 +7,7 @@ No message names a path: the same sentences go to whoever calls the API.
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ from data2vec_core.processing.image_io import ImageError, ImageTooLargeError, lo
 from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextError
 from ui.settings import Settings
 from ui.words import say
+
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which JSON can carry alone, and which no tokenizer takes."""
 
 Sound = tuple[int, Waveform]
 """Samples a second, and the samples: (samples,) float32."""
@@ -212,7 +216,7 @@ class TextInput(Input):
     """Room on the page."""
 
     def read(self, value: str | None, settings: Settings) -> str:
-        text = value if isinstance(value, str) else ""
+        text = _HALVES.sub("\ufffd", value) if isinstance(value, str) else ""
         if not text.strip():
             raise ValueError(say(self.missing))
         text = text if self.keeps_space else text.strip()
@@ -396,6 +400,10 @@ def upload_path(file: Any) -> str | None:
     if file is None:
         return None
     path = file.get("path") if isinstance(file, dict) else None
-    if not isinstance(path, str) or not is_in_or_equal(path, get_upload_folder()):
+    try:
+        is_upload = isinstance(path, str) and is_in_or_equal(path, get_upload_folder())
+    except (OSError, ValueError):  # a name that no file can have
+        is_upload = False
+    if not isinstance(path, str) or not is_upload:
         raise ValueError(say("api.no_file"))
     return path

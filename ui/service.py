@@ -227,7 +227,7 @@ class Service:
 
     def _resolved(self, tool: Tool, model: str) -> tuple[str, ModelEntry | None, str]:
         """A model's name, what is known about it, and where to load it from."""
-        if not isinstance(model, str) or len(model) > _LONGEST_NAME:
+        if not isinstance(model, str) or len(model) > _LONGEST_NAME or not model.isprintable():
             raise ValueError(say("model.no_text"))
         model = model.strip() or tool.default_model
         entry = self.entry(model)

@@ -83,6 +83,10 @@ def test_text_is_trimmed_and_measured(settings: Settings) -> None:
     assert "it has 2001 characters, and at most 2000" in refusal(TEXT, "x" * 2001, settings)
 
 
+def test_half_a_character_counts_as_an_unknown_one(settings: Settings) -> None:
+    assert TEXT.read("a\ud800b", settings) == "a\ufffdb"
+
+
 def test_text_whose_characters_are_counted_is_left_as_it_is(settings: Settings) -> None:
     assert TextInput("text", keeps_space=True).read("  fine \n", settings) == "  fine \n"
 
@@ -109,6 +113,7 @@ def test_lines_are_read_one_by_one_without_the_empty_ones(settings: Settings) ->
     assert lines.read("\n a \r\n\n b\n", settings) == ("a", "b")
     assert refusal(lines, "x\n" * 201, settings) == say("lines.too_many", lines=201, limit=200)
     assert "it has 2001 characters" in refusal(lines, "x\n" + "y" * 2001, settings)
+    assert "at most 800000" in refusal(lines, "\n" * 800_001, settings)  # before it is taken apart
 
 
 def test_a_list_has_so_many_things_and_no_more(settings: Settings) -> None:
@@ -156,7 +161,15 @@ def test_only_uploads_are_files() -> None:
     assert upload_path(None) is None
     several = SeveralInput("audio_a", of=SOUND, fewest=1, most=4, miscounted="compare_speakers.miscounted")
     assert several.received([{"path": inside}]) == [inside]
-    outside = [{"path": "/etc/hostname"}, {"path": f"{get_upload_folder()}/../x"}, {"path": None}, inside, 5]
+    outside = [
+        {"path": "a\0b"},
+        {"path": "a/" * 5000},
+        {"path": "/etc/hostname"},
+        {"path": f"{get_upload_folder()}/../x"},
+        {"path": None},
+        inside,
+        5,
+    ]
     for file in outside:
         for receive, value in ((upload_path, file), (several.received, [file])):
             with pytest.raises(ValueError, match="has to be uploaded"):
