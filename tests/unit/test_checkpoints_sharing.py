@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from data2vec_core import Data2VecAudioForCTC, Data2VecAudioModel
+from data2vec_core import Data2VecAudioForCTC, Data2VecAudioModel, Data2VecVisionModel
 from data2vec_core.checkpoints import source
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
