@@ -273,7 +273,8 @@ p { margin-bottom: 2em !important; }
 """What readers may set (WCAG 1.4.12)."""
 _CUT_OFF = """
 () => [...document.querySelectorAll("p, li, h1, h2, h3, th, td, label, button, summary, span, figcaption")]
-  .filter((each) => each.checkVisibility() && !each.closest(".unseen, .visually-hidden, footer, [aria-hidden=true]")
+  .filter((each) => each.checkVisibility()
+    && !each.closest(".unseen, .sr-only, .visually-hidden, footer, [aria-hidden=true]")
     && [...each.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()))
   .filter((each) => {
     const { overflowX, textOverflow, display } = getComputedStyle(each);
@@ -310,7 +311,9 @@ _UNDESCRIBED = """
     + "svg[role=img]:not([aria-label], [aria-hidden=true], :has(title))";
   return {
     headings: [...document.querySelectorAll("h1")].filter(isShown).length,
-    pictures: [...place.querySelectorAll(undescribed)].filter(isShown).map((each) => each.outerHTML.slice(0, 200)),
+    pictures: [...place.querySelectorAll(undescribed)]
+      .filter((each) => isShown(each) && !each.closest("[role][aria-label]"))
+      .map((each) => each.outerHTML.slice(0, 200)),
     tables: [...place.querySelectorAll(".html-container table")]
       .filter((each) => !(each.caption || each.ariaLabel) || !each.querySelector("thead th[scope=col]"))
       .map((each) => each.outerHTML.slice(0, 200)),
