@@ -8,7 +8,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 lab
 
-WORKDIR /home/lab/app
+WORKDIR /srv/lab
 
 # The build of PyTorch for processors is a tenth of the one that brings CUDA along.
 COPY requirements.txt ./

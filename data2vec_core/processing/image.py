@@ -20,6 +20,7 @@ from data2vec_core.labels import IGNORED_PIXEL
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageSource, ImageTooLargeError, load_image, load_map
 from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor
 
+_FEW_CLASSES = 32
 _STRIP_VALUES = 1 << 24  # scores held at a time while a map is enlarged
 
 
@@ -219,8 +220,20 @@ def _enlarged_argmax(scores: Tensor, size: tuple[int, int]) -> Tensor:
     for rows_of in torch.arange(height, device=scores.device).split(strip):
         blended = torch.lerp(scores[:, above[rows_of]], scores[:, below[rows_of]], share[rows_of])
         wide = F.interpolate(blended[None], size=(len(rows_of), width), mode="bilinear", align_corners=False)
-        best.append(wide[0].argmax(dim=0))
+        best.append(_first_of_the_best(wide[0]))
     return torch.cat(best)
+
+
+def _first_of_the_best(scores: Tensor) -> Tensor:
+    """`argmax(dim=0)`; of few classes one by one, for which PyTorch's kernel takes several times as long."""
+    if len(scores) > _FEW_CLASSES:
+        return scores.argmax(dim=0)
+    highest, best = scores[0], torch.zeros(scores.shape[1:], dtype=torch.int64, device=scores.device)
+    for number in range(1, len(scores)):
+        is_higher = scores[number] > highest
+        highest = torch.where(is_higher, scores[number], highest)
+        best.masked_fill_(is_higher, number)
+    return best
 
 
 def _centre_crop(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
