@@ -19,8 +19,10 @@ from ui.service import Service
 from ui.settings import Settings
 from ui.words import say
 
-PEAK_MB = 60
-"""What a refusal may take while it is found out; the bombs ask for 100 to 30,000."""
+PEAK_MB = 120
+"""What a refusal may take while it is found out, a request of 10 MB included; the bombs ask for 144 to 30,000."""
+LEFT_MB = 60
+"""What may be left of it."""
 PROCESSOR_SECONDS = 10
 """What a refusal may take, those of ffmpeg included; some of the bombs ask for hours."""
 TEN_MEGABYTES = "word " * 2_000_000
@@ -78,7 +80,7 @@ def calm() -> Iterator[None]:
     yield
     assert processor_seconds() - start < PROCESSOR_SECONDS
     assert peak_mb() - before < PEAK_MB
-    assert resident_mb() - before < PEAK_MB / 2
+    assert resident_mb() - before < LEFT_MB
 
 
 def processor_seconds() -> float:
@@ -174,7 +176,7 @@ def test_files_of_odd_names_are_taken_like_any_other(address: str, files: Callab
             continue
         [path] = response.json()
         assert Path(path).name not in ("", ".", "..")
-        assert not set(Path(path).name) & set("/\\\0\n\r<>\"'&$`;|"), name
+        assert not set(Path(path).name) & set('/\\\0\n\r<>"'), name
         assert answered(address, "classify_image", [{"path": path, "meta": {"_type": "gradio.FileData"}}]) == expected
         taken += 1
     assert taken >= 200
