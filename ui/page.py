@@ -23,6 +23,10 @@ from ui.settings import Settings
 from ui.theme import STYLESHEETS, theme
 from ui.words import LANGUAGES, STANDARD, say, speaking, spoken
 
+SESSIONS = 100
+"""Visits that Gradio remembers, every call of an endpoint among them: each takes more than a megabyte, for it copies
+the list of all components. Whose is forgotten finds rows and settings as they are at first."""
+
 
 def build(settings: Settings | None = None, service: Service | None = None) -> gr.Blocks:
     """Lay out the page and wire it. No model is loaded before a visitor asks one.
@@ -82,6 +86,7 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         "allowed_paths": [str(EXAMPLES_FOLDER)],
         "enable_monitoring": False,
         "run_history": False,
+        "state_session_capacity": SESSIONS,
         "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools, where the extra `mcp` is installed
         "ssr_mode": False,
         "show_error": False,
