@@ -138,8 +138,11 @@ def panel_of(service: Service, builder: Callable[[Service], Panel]) -> Panel:
 
 
 def asked(panel: Panel, model: str = "", **given: Any) -> str:
-    """What a panel shows at last when its components hold these values."""
-    held: dict[Component, Any] = {part: None for field in panel.fields.values() for part in field.inputs}
+    """What a panel shows at last when its components hold these values, and settings that are not given their own."""
+    held: dict[Component, Any] = {part: part.value for field in panel.fields.values() for part in field.inputs}
+    for one in panel._tool.inputs:
+        if not one.is_setting:
+            held |= dict.fromkeys(panel.fields[one.name].inputs)
     for name, value in given.items():
         parts = panel.fields[name].inputs
         held |= zip(parts, value if len(parts) > 1 else [value], strict=False)

@@ -105,7 +105,7 @@ def test_another_visitors_events_are_not_handed_out(address: str) -> None:
     assert re.fullmatch("[0-9a-f]{32}", started["event_id"])
     wrong = started["event_id"][:-1] + ("0" if started["event_id"][-1] != "0" else "1")
     text = ""
-    with suppress(httpx.ReadTimeout):  # it waits for what never comes
+    with suppress(httpx.ReadTimeout, httpx.RemoteProtocolError):  # it waits for what never comes, or breaks off
         text = httpx.get(f"{address}/gradio_api/call/classify_text/{wrong}", timeout=5).text
     assert "labels" not in text
     assert "secret" not in text

@@ -104,8 +104,8 @@ def test_a_run_is_packed_whole(
         "extra.json",
         "familiarity.safetensors",
         "model.safetensors",
-    } | (set() if fixed else {"preprocessor_config.json"})  # the encoder's is the same
-    assert card.backbone == ("vision" if fixed else None)
+    }, "the processor's file is the encoder's"
+    assert card.backbone == "vision"
     assert card.extra["steps"] == 6
     names = [(metric.name, metric.split) for metric in card.metrics]
     assert names[0] == ("accuracy", "test")

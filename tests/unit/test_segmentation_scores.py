@@ -93,9 +93,7 @@ def test_a_map_in_the_photos_proportions_is_laid_on_it(given: tuple[int, int], p
     assert (laid[:, -1] == 2).all()
 
 
-@pytest.mark.parametrize(
-    ("given", "photo"), [((40, 60), (60, 40)), ((40, 60), (40, 62)), ((400, 600), (40, 62))]
-)
+@pytest.mark.parametrize(("given", "photo"), [((40, 60), (60, 40)), ((40, 60), (40, 62)), ((400, 600), (40, 62))])
 def test_a_map_of_other_proportions_is_refused(given: tuple[int, int], photo: tuple[int, int]) -> None:
     with pytest.raises(MapSizeError) as refused:
         map_at_size(np.zeros(given, np.uint8), photo)
