@@ -37,6 +37,8 @@ _WRITTEN: Final = (
     "gradio.record_audio",
     "gradio.input_device",
     "gradio.remove_image",
+    "gradio.drop_files",
+    "gradio.remove_file",
     "gradio.capture",
     "gradio.paste",
     "gradio.take_photo",
