@@ -129,8 +129,8 @@ def test_no_english_remains_anywhere(visit: Visit) -> None:
         if place in WRITTEN_BY_MODELS:
             stop = place.rpartition("-")[2] + "-stop"  # a text that still grows would come back
             visit.page.wait_for_function("id => document.getElementById(id).disabled", arg=stop)
-            visit.page.locator(".result .reading, [role=status]").evaluate_all("texts => texts.forEach((text) => text.remove())")
-            visit.page.locator(".result table").evaluate_all("tables => tables.forEach((table) => table.remove())")
+            written = visit.page.locator(".result .reading, .result table, [role=status]")
+            written.evaluate_all("parts => parts.forEach((part) => part.remove())")
         texts = {text for text in visit.page.evaluate(TEXTS) if " " in text} - NAMES
         left[place] = [
             text
