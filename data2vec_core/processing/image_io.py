@@ -31,6 +31,7 @@ one over all pixels, so that a small file could keep a processor busy for hours.
 
 _JPEG_MARKER = re.compile(rb"\xff+[\xc0-\xcf\xd9-\xfe]", re.DOTALL)  # in coded data, 0xff is followed by 0 or D0 to D7
 _ICON = b"\0\0\1\0"
+_HEAD: Final = 30  # bytes of a file that tell what it is, and how large a WebP picture
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 # What decoders raise for damaged files, beside OSError: each format has its own habits.
@@ -164,7 +165,7 @@ def _open(source: ImageSource, max_pixels: int) -> Image.Image:
         if not isinstance(file, (str, Path)) and not file.seekable():
             file = io.BytesIO(file.read())
         try:
-            _check_icon(file, max_pixels)
+            _check_unopened(file, max_pixels)
             image = Image.open(file, formats=FORMATS)
         except Image.DecompressionBombError:
             raise ImageTooLargeError(f"The picture is too large; at most {max_pixels} pixels are read.") from None
@@ -178,18 +179,40 @@ def _open(source: ImageSource, max_pixels: int) -> Image.Image:
     return image
 
 
-def _check_icon(source: str | Path | BinaryIO, max_pixels: int) -> None:
-    """Refuse an icon whose picture is larger than its entry states. Pillow decodes it as soon as it is opened."""
+def _check_unopened(source: str | Path | BinaryIO, max_pixels: int) -> None:
+    """Refuse what would take memory as soon as Pillow opens it: an icon, which it decodes, and WebP, for which it asks
+    for two pictures' room.
+
+    Raises:
+        ImageTooLargeError: a picture inside has more pixels than it may have.
+    """
     with ExitStack() as opened:
         file = opened.enter_context(open(source, "rb")) if isinstance(source, (str, Path)) else source
         here = file.tell()
-        is_icon = file.read(len(_ICON)) == _ICON
+        head = file.read(_HEAD)
         file.seek(here)
-        if is_icon:
+        if head.startswith(_ICON):
             icon = IcoImagePlugin.IcoFile(file)
             for index in range(len(icon.entry)):
                 _check_size(icon.frame(index), max_pixels)
             file.seek(here)
+        elif size := _webp_size(head):
+            _require_pixels(*size, max_pixels)
+
+
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    """(width, height) that the head of a WebP file states; None of anything else (RFC 9649, section 2)."""
+    if len(head) < _HEAD or head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return None
+    match head[12:16]:
+        case b"VP8X":  # extended: 24 bits each, less one
+            return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+        case b"VP8L":  # lossless: 14 bits each, less one, after a mark
+            bits = int.from_bytes(head[21:25], "little")
+            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        case b"VP8 ":  # lossy: 14 bits each, the upper two of 16 are a scale
+            return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return None
 
 
 def _check_decoding(image: Image.Image, max_pixels: int) -> None:
@@ -233,6 +256,10 @@ def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
 
 def _check_size(image: Image.Image | NDArray[Any], max_pixels: int) -> None:
     height, width = (image.height, image.width) if isinstance(image, Image.Image) else (*image.shape, 1, 1)[:2]
+    _require_pixels(width, height, max_pixels)
+
+
+def _require_pixels(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"The picture is too large: {width} x {height} pixels, and at most {max_pixels} in all are read."

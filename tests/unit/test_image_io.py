@@ -247,3 +247,16 @@ class TestMapsInColours:
         painted[0] = (1, 2, 3)
         with pytest.raises(NotImageError, match="1 colours that stand for no class, #010203 in 2 of its pixels"):
             load_map(painted, colours=self.COLOURS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("is_lossless", [False, True])
+def test_a_large_webp_is_refused_before_it_is_opened(
+    mode: str, is_lossless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow asks for two pictures' room as soon as it opens one."""
+    file = encoded(Image.new(mode, (401, 57)), "WEBP", lossless=is_lossless)
+    assert load_image(file, max_pixels=401 * 57).size == (401, 57)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    with pytest.raises(ImageTooLargeError, match="401 x 57 pixels"):
+        load_image(file, max_pixels=401 * 57 - 1)
