@@ -38,7 +38,9 @@ def refusal(one: Input, value: Any, settings: Settings) -> str:
 
 
 def test_a_sound_is_decoded(files: Callable[[str], str], settings: Settings) -> None:
-    rate, samples = SOUND.read(files("sound.wav"), settings)
+    sound = SOUND.read(files("sound.wav"), settings)
+    assert isinstance(sound, tuple)
+    rate, samples = sound
     assert rate == 16_000
     assert samples.shape == (16_000,)
 

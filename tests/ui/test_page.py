@@ -27,8 +27,8 @@ from ui.text import build as build_text
 from ui.text import show_choice, show_continuation
 from ui.words import LANGUAGES, say
 
-ENDPOINTS = set(TOOLS) - {"classify_lines", "inspect_ctc", "explain_image", "classify_images", "score_map"}
-ENDPOINTS |= {"list_models"}
+NOT_PUBLIC = {"classify_lines", "inspect_ctc", "explain_image", "classify_images", "score_map"}
+ENDPOINTS = {*TOOLS, "list_models"} - NOT_PUBLIC
 ROOT = Path(__file__).resolve().parents[2]
 
 
