@@ -1,4 +1,4 @@
-# make demo starts the app, make test checks everything. Both build their own environment in .venv first.
+# make demo starts the app, make test and make test-slow check it. All build their own environment in .venv first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -11,16 +11,19 @@ APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types screenshots evaluate readme soak clean
+.PHONY: help demo test test-slow lint types screenshots evaluate readme soak clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(APP) ## install what the app needs and start it
 	$(BIN)/python app.py
 
-test: lint types ## lint, types, then every test, a browser test included
-	$(BIN)/python -m pytest
+test: lint types ## lint, types, then the tests, a visit in a browser included
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(DEV) ## the tests that take long: every tab in a browser, models of base size, training by command
+	$(BIN)/python -m pytest -m slow
 
 lint: $(DEV) ## style and formatting
 	$(BIN)/ruff check .

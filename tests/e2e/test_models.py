@@ -19,6 +19,8 @@ from ui.service import Service
 from ui.settings import Settings
 from ui.words import say
 
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
 ID = "someone/tiny"
 
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Visit
 from ui.catalogue import TOOLS, ToolName
 from ui.words import say
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = pytest.mark.e2e
 
 Files = Callable[[str], str]
 PANELS: list[tuple[str | None, ToolName]] = [
