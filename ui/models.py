@@ -225,9 +225,8 @@ class ModelsTab:
             concurrency_limit=self._service.settings.parallel_runs,
         )
         brought.then(_idle, None, [load, stop], **PLUMBING)
-        stop.click(
-            in_language(self._stopped), None, [self._result, ready, load, stop], cancels=[fetched, brought], **PLUMBING
-        )
+        stopped = stop.click(None, cancels=[fetched, brought], **PLUMBING)  # first the end of it, as in `ui.panel`
+        stopped.then(in_language(self._stopped), None, [self._result, ready, load, stop], **PLUMBING)
 
     def _stopped(self) -> list[Any]:
         return [empty(say("models.stopped")), None, *_idle()]

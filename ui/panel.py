@@ -167,7 +167,9 @@ class Panel:
             chosen.then(_disabled, None, stop, **PLUMBING)
             cancels.append(chosen)
         result = self.outputs[0]
-        stop.click(in_language(self._stopped), result, [stop, result], cancels=cancels, **PLUMBING)
+        # First the end of the run, then a look at what it left: asked at once, a last word on its progress came after.
+        stopped = stop.click(None, cancels=cancels, **PLUMBING)
+        stopped.then(in_language(self._stopped), result, [stop, result], **PLUMBING)
         for part in inputs:  # another file: the answer to the last one would stand beside it
             if isinstance(part, (gr.Audio, gr.Image)):
                 part.input(in_language(self._cleared), None, self.outputs, **PLUMBING)

@@ -150,9 +150,9 @@ def test_long_work_shows_how_far_it_is_and_stops_when_told_to(place: Place, file
     visit.upload("#transcribe-audio", files("sound.wav"))
     reader.turns = 400
     visit.run("transcribe")
-    bar = page.locator("#transcribe-result").get_by_role("progressbar")
+    bar = page.locator("#transcribe-result .working").get_by_role("progressbar")
     page.wait_for_function(
-        "Number(document.querySelector('#transcribe-result [role=progressbar]')?.getAttribute('aria-valuenow')) >= 3"
+        "Number(document.querySelector('#transcribe-result .working [role=progressbar]')?.ariaValueNow) >= 3"
     )
     assert int(bar.get_attribute("aria-valuenow") or 0) < 100
     page.locator("#transcribe-stop").click()
@@ -161,6 +161,7 @@ def test_long_work_shows_how_far_it_is_and_stops_when_told_to(place: Place, file
     done = reader.done
     page.wait_for_timeout(1000)
     assert reader.done == done < 400
+    assert page.locator("#transcribe-result .working").count() == 0  # no late word on the work replaced the sentence
     reader.turns = 0
     visit.run("transcribe")  # the model is free
     page.locator(".player-words .w").first.wait_for()
@@ -174,7 +175,7 @@ def test_long_work_ends_when_the_page_is_closed(place: Place) -> None:
     reader.turns = 600
     page.get_by_label(say("transcribe.search_beam")).check()
     place.visit.run("transcribe")
-    page.locator("#transcribe-result").get_by_role("progressbar").wait_for()
+    page.locator("#transcribe-result .working").get_by_role("progressbar").wait_for()
     page.close()
     done = -1
     while reader.done > done:  # until it stands still
