@@ -29,8 +29,9 @@ from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import replacing
 from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.start import load_encoder
+from data2vec_core.processing.any import modality_of
 from recipes.devices import choose_device
-from recipes.encoders import load_encoder, modality_of
 from recipes.own.folders import Account, Limits, reason_for, scan
 from recipes.own.representations import Reader, Window, open_reader, represent
 from recipes.own.run_folder import claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
@@ -26,6 +26,9 @@ from ui.inputs import (
     TextInput,
 )
 from ui.settings import PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from analysis.subject import Subject
 
 ToolName = Literal[
     "transcribe",
@@ -115,6 +118,49 @@ class Tool:
             things = [inputs[one.name] for one in self.inputs if not one.is_setting]
             yield task(*things, **{one.name: inputs[one.name] for one in self.inputs if one.is_setting})
 
+
+class Loadable(Protocol):
+    """What a model is loaded for."""
+
+    @property
+    def task_name(self) -> str:
+        """By which what is loaded is kept."""
+
+    @property
+    def modality(self) -> str:
+        """Of its models; empty for all."""
+
+    @property
+    def default_model(self) -> str:
+        """Where none is named."""
+
+    def fits(self, card: Card) -> bool:
+        """Whether a model was made for it."""
+
+    def load(self, folder_or_name: str, *, revision: str | None = None) -> Any:
+        """Load it from a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Looking into a model: the encoder of any, with its teacher where it has one."""
+
+    task_name: str = "inside"
+    modality: str = ""
+    default_model: str = "vision"
+
+    def fits(self, card: Card) -> bool:  # noqa: ARG002
+        """Every model has an encoder."""
+        return True
+
+    def load(self, folder_or_name: str, *, revision: str | None = None) -> Subject:
+        """The encoder of a checkpoint."""
+        from analysis.subject import Subject  # brings in torch
+
+        return Subject.from_pretrained(folder_or_name, **({"revision": revision} if revision else {}))
+
+
+INSIDE = Inside()
 
 _TOOLS = (
     Tool(

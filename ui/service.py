@@ -9,11 +9,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
 from ui import accelerator
-from ui.catalogue import TOOLS, ModelEntry, Task, Tool, ToolName, known_models
+from ui.catalogue import INSIDE, TOOLS, Loadable, ModelEntry, Task, Tool, ToolName, known_models
 from ui.examples import Example
 from ui.fetching import Downloads, hub_name
 from ui.inputs import refusals_in_words
@@ -21,6 +21,9 @@ from ui.memory import Loaded, ModelMemory, Slot, size_of
 from ui.settings import Settings
 from ui.steps import Step
 from ui.words import say
+
+if TYPE_CHECKING:
+    from analysis.subject import Subject
 
 _LONGEST_NAME = 1000  # of a model: a folder of the host, at most
 _BARE_NAME = re.compile(r"[\w-][\w.-]*")
@@ -53,7 +56,7 @@ class Service:
         settings: Settings,
         *,
         models: Sequence[ModelEntry] | None = None,
-        load: Callable[[Tool, str], Task] | None = None,
+        load: Callable[[Any, str], Task] | None = None,
         downloads: Downloads | None = None,
         patience: float = 30.0,
     ) -> None:
@@ -225,7 +228,26 @@ class Service:
         with self._held(tool, model, place) as slot, slot.lock:
             yield slot.task
 
-    def _resolved(self, tool: Tool, model: str) -> tuple[str, ModelEntry | None, str]:
+    @contextmanager
+    def subject(self, model: str, report: Report = lambda *_: None) -> Iterator[Subject]:
+        """A model's encoder, with its teacher where it has one, to look inside; kept from others inside the block.
+
+        Raises:
+            ValueError: a model that may not be used here.
+            CheckpointError: a model that cannot be had or read.
+        """
+        model, _, place = self._resolved(INSIDE, model)
+        for done, total in self.fetching(model):
+            report(done / total if total else 0.0, say("working.downloading", model=model))
+        with self._held(INSIDE, model, place, report) as slot, slot.lock:
+            yield slot.task
+
+    def subjects(self, modality: str) -> list[ModelEntry]:
+        """The models of a modality, encoders first: all that can be looked into."""
+        found = [entry for entry in self.models if entry.card.modality == modality]
+        return sorted(found, key=lambda entry: not (entry.is_bundled and entry.card.is_encoder))
+
+    def _resolved(self, tool: Loadable, model: str) -> tuple[str, ModelEntry | None, str]:
         """A model's name, what is known about it, and where to load it from."""
         if not isinstance(model, str) or len(model) > _LONGEST_NAME or not model.isprintable():
             raise ValueError(say("model.no_text"))
@@ -233,7 +255,7 @@ class Service:
         entry = self.entry(model)
         return model, entry, self._place(tool, model, entry)
 
-    def _place(self, tool: Tool, model: str, entry: ModelEntry | None) -> str:
+    def _place(self, tool: Loadable, model: str, entry: ModelEntry | None) -> str:
         """Where to load a model from: a folder or a hub id, if this host allows it."""
         fitting = self._fitting(tool)
         if entry is not None:
@@ -253,7 +275,7 @@ class Service:
             raise ValueError(say("model.unknown", model=model, names=fitting))
         raise ValueError(say("model.no_folders"))
 
-    def _fitting(self, tool: Tool) -> str:
+    def _fitting(self, tool: Loadable) -> str:
         """The models made for a tool, in words."""
         return ", ".join(entry.name for entry in self.models if tool.fits(entry.card)) or say("model.none")
 
@@ -263,7 +285,7 @@ class Service:
         return say("model.no_head", model=model, names=", ".join(made) or say("model.none"))
 
     @contextmanager
-    def _held(self, tool: Tool, model: str, place: str, report: Report = lambda *_: None) -> Iterator[Slot]:
+    def _held(self, tool: Loadable, model: str, place: str, report: Report = lambda *_: None) -> Iterator[Slot]:
         """The slot of a model, loaded; it stays in memory while the block runs."""
         with self.memory.held((tool.task_name, model)) as slot:
             with slot.lock:
@@ -272,7 +294,7 @@ class Service:
                     slot.task = self._loaded_task(tool, model, place, slot)
             yield slot
 
-    def _loaded_task(self, tool: Tool, model: str, place: str, slot: Slot) -> Task:
+    def _loaded_task(self, tool: Loadable, model: str, place: str, slot: Slot) -> Task:
         """Load a model into the room made for it; a failure leaves nothing behind, so that the next visitor's attempt
         is a fresh one."""
         self.memory.reserve(slot, _expected(place), model)
@@ -285,7 +307,7 @@ class Service:
         self.memory.reserve(slot, size_of(task), model)
         return task
 
-    def _from_checkpoint(self, tool: Tool, place: str) -> Task:
+    def _from_checkpoint(self, tool: Loadable, place: str) -> Task:
         import torch  # the page opens without it
 
         torch.set_num_threads(self.settings.threads)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from data2vec_core.audio.model import Data2VecAudioModel
+from data2vec_core.checkpoints.card import Modality
 from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
 from data2vec_core.checkpoints.files import TEACHER_FILE, Role
 from data2vec_core.checkpoints.reading import read_tensor_file
@@ -15,6 +18,7 @@ from data2vec_core.pretraining.method import Method
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.model import Data2VecPretraining
 from data2vec_core.pretraining.saved import PREDICTOR_FILE, load_method
+from data2vec_core.processing.any import modality_of
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.vision.model import Data2VecVisionModel
 
@@ -22,6 +26,32 @@ ENCODERS: dict[str, type[PretrainedModel]] = {
     model.config_class.model_type: model for model in (Data2VecAudioModel, Data2VecTextModel, Data2VecVisionModel)
 }
 """Encoder without a head, by model type."""
+
+
+def encoder_class(modality: Modality) -> tuple[type[PretrainedModel], dict[str, Any]]:
+    """The encoder of a modality, and the options of its constructor that leave the pooler away."""
+    return ENCODERS[f"data2vec-{modality}"], {} if modality == "audio" else {"add_pooling_layer": False}
+
+
+def load_encoder(folder_or_name: str | Path, role: Role | None = "student", **open_options: Any) -> PretrainedModel:
+    """The encoder of any checkpoint, with a head or without, as it is but for the pooler, in eval mode.
+
+    Args:
+        folder_or_name: a local folder, the name of a bundled model, or a hub id.
+        role: whose weights; None: untrained ones (seed 0) in the same shape.
+        **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
+
+    Raises:
+        CheckpointError: nothing there, unreadable or incomplete.
+        ValueError: it is no data2vec.
+    """
+    encoder, options = encoder_class(modality_of(folder_or_name, **open_options))
+    if role is not None:
+        return encoder.from_pretrained(folder_or_name, role=role, **open_options, **options)
+    config = encoder.config_class.from_dict(open_checkpoint(folder_or_name, **open_options).read_config())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return encoder(config, **options).eval()
 
 
 _OPEN_OPTIONS = ("revision", "cache_dir", "token", "local_files_only")
@@ -114,13 +144,22 @@ def load_pretraining(folder: str | Path, *, method: Method | None = None) -> Dat
     model = build_pretraining(load_student(place, **with_decoder), method)
     if not load_teacher(model, place):
         raise NoTeacherError(f"{place} has no {TEACHER_FILE}")
-    if not (place / PREDICTOR_FILE).is_file():
-        raise CheckpointError(f"{place} has no {PREDICTOR_FILE}")
-    predictor = read_tensor_file(place / PREDICTOR_FILE)
+    load_predictor(model, place)
+    return model.eval()
+
+
+def load_predictor(model: Data2VecPretraining, folder: Path) -> None:
+    """Give a model the regression head, and decoder, of a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, or of another model.
+    """
+    if not (folder / PREDICTOR_FILE).is_file():
+        raise CheckpointError(f"{folder} has no {PREDICTOR_FILE}")
+    predictor = read_tensor_file(folder / PREDICTOR_FILE)
     if other := predictor.keys() ^ model.predictor_tensors().keys():
-        raise CheckpointError(f"{place / PREDICTOR_FILE} is of another method: {', '.join(sorted(other))}")
+        raise CheckpointError(f"{folder / PREDICTOR_FILE} is of another method: {', '.join(sorted(other))}")
     try:
         model.load_state_dict(predictor, strict=False)  # strictly by the names above
     except RuntimeError as error:
-        raise CheckpointError(f"{place / PREDICTOR_FILE} has other shapes than the model: {error}") from None
-    return model.eval()
+        raise CheckpointError(f"{folder / PREDICTOR_FILE} has other shapes than the model: {error}") from None

@@ -21,9 +21,9 @@ from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric
 from data2vec_core.checkpoints.files import CARD_FILE, LOG_FILE
 from data2vec_core.checkpoints.sharing import share_student
 from data2vec_core.pretraining.start import load_pretraining
+from data2vec_core.processing.any import load_processor
 from recipes.backbones.begin import BACKBONES
 from recipes.bundle import check_sizes, put_in_place
-from recipes.encoders import load_processor
 from recipes.health.measure import BY_STEP_FILE, measure
 from recipes.health.report import HEALTH_FILE, MEASURE_NAMES, MEASURES, Health, Measure, Scored, Source
 from recipes.packs import add_data_option

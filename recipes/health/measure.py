@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from analysis.geometry import direction_spread, effective_rank, spread
 from analysis.probing import Scaling, fit_path, knn_classify
 from data2vec_core.checkpoints.files import Role
-from recipes.encoders import load_encoder, modality_of
+from data2vec_core.pretraining.start import load_encoder
+from data2vec_core.processing.any import modality_of
 from recipes.health.pooling import Pooled, embed
 from recipes.health.report import SOURCES, Answers, Health, LayerScore, LayerShape, Scored, Source
 from recipes.health.tasks import RAW, Question, questions, raw_features

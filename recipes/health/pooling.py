@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.processing.any import load_processor, modality_of
 from data2vec_core.trace import Trace
-from recipes.encoders import load_processor, modality_of
 
 CELLS = 4
 """Rows and columns of the grid that pictures are pooled by."""

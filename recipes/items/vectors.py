@@ -22,8 +22,9 @@ from data2vec_core.checkpoints.card import Modality
 from data2vec_core.checkpoints.files import replacing
 from data2vec_core.checkpoints.loading import CheckpointWarning
 from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.pretraining.start import load_encoder
+from data2vec_core.processing.any import modality_of
 from recipes.embed import weights_digest
-from recipes.encoders import load_encoder, modality_of
 from recipes.health.pooling import embed
 from recipes.items.writing import clear, write_manifest
 from recipes.packs import read_clips, read_pictures, read_records

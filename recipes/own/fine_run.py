@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from recipes.encoders import modality_of
+from data2vec_core.processing.any import modality_of
 from recipes.finetuning.examples import Example
 from recipes.finetuning.learning import FineTuning
 from recipes.finetuning.plan import FinePlan

@@ -30,7 +30,8 @@ from data2vec_core.pretraining.model import Batch, Data2VecPretraining
 from data2vec_core.pretraining.plan import Plan
 from data2vec_core.pretraining.presets import PUBLISHED
 from data2vec_core.pretraining.schedule import Schedule, WarmupCosine
-from data2vec_core.pretraining.start import load_student, load_teacher
+from data2vec_core.pretraining.start import encoder_class, load_student, load_teacher
+from data2vec_core.processing.any import modality_of
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.image import ImageProcessor
@@ -41,7 +42,6 @@ from data2vec_core.vision.model import Data2VecVisionModel
 from recipes.backbones import audio, text, vision
 from recipes.backbones.begin import BACKBONES
 from recipes.backbones.starts import start_from_neighbours, start_from_places, start_from_spectra
-from recipes.encoders import encoder_class, modality_of
 from recipes.own.folders import Account, Folder, Limits, scan
 from recipes.own.lazy_items import Pictures, Sounds
 from recipes.own.run_folder import claim

@@ -14,9 +14,9 @@ from PIL import Image
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
 from data2vec_core.checkpoints.card import MODALITIES
 from data2vec_core.checkpoints.files import Role
+from data2vec_core.pretraining.start import load_encoder
 from recipes.backbones.bundle import metrics
 from recipes.bundled import NAMES
-from recipes.encoders import load_encoder
 from recipes.health.figures import FIGURES
 from recipes.health.report import HEALTH_FILE, Health
 

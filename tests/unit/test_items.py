@@ -132,8 +132,8 @@ def test_ordinals_and_numbers_are_spelled_rightly() -> None:
 
 @pytest.mark.filterwarnings("ignore::data2vec_core.checkpoints.loading.CheckpointWarning")  # of heads left out
 def test_vectors_are_those_of_the_bundled_models() -> None:
+    from data2vec_core.pretraining.start import load_encoder
     from recipes.embed import weights_digest
-    from recipes.encoders import load_encoder
 
     packs = vector_packs()
     assert [pack.pack for pack in packs] == [pack.name for pack in vectors.PACKS]
@@ -213,7 +213,7 @@ def _only(folder: Path) -> PackVectors:
 
 
 def test_written_vectors_are_what_the_models_make_of_the_items(few_vectors: Path) -> None:
-    from recipes.encoders import load_encoder
+    from data2vec_core.pretraining.start import load_encoder
     from recipes.health.pooling import embed
 
     pack = _only(few_vectors)

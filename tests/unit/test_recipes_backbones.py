@@ -19,9 +19,9 @@ from PIL import Image
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.pretraining.schedule import WarmupCosine
 from data2vec_core.pretraining.start import load_pretraining
+from data2vec_core.processing.any import load_processor
 from recipes.backbones import audio, begin, text, vision
 from recipes.backbones.__main__ import main
-from recipes.encoders import load_processor
 from recipes.run_log import read_lines
 from tests.pretraining_samples import MODALITIES
 from tests.unit.test_recipes_data import write_lines

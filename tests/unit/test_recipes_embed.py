@@ -166,7 +166,7 @@ class TestContent:
         assert np.abs(vectors(pooled)[0] - vectors(parts).mean(axis=0)).max() < 1e-5
 
     def test_no_window_is_longer_than_it_may_be(self, checkpoints: dict[str, Path], tmp_path: Path) -> None:
-        from recipes.encoders import load_encoder
+        from data2vec_core.pretraining.start import load_encoder
         from recipes.own.folders import scan
 
         (tmp_path / "data").mkdir()

@@ -24,10 +24,11 @@ from data2vec_core.checkpoints.files import LOG_FILE, TEACHER_FILE, WEIGHTS_FILE
 from data2vec_core.pretraining.masking import BertTokens
 from data2vec_core.pretraining.modalities import build_pretraining
 from data2vec_core.pretraining.saved import METHOD_FILE, PREDICTOR_FILE
+from data2vec_core.pretraining.start import load_encoder
+from data2vec_core.processing.any import load_processor
 from data2vec_core.processing.text import train_tokenizer
 from recipes import readme
 from recipes.backbones.bundle import bundle_backbone, metric_name, metrics
-from recipes.encoders import load_encoder, load_processor
 from recipes.health import __main__ as command
 from recipes.health import figures, results
 from recipes.health.measure import BY_STEP_FILE, measure
