@@ -1,1 +1,22 @@
-"""Drawing what the analyses find; `style`, `curves` and `layers` need matplotlib, the rest do not."""
+"""Drawing what the analyses find.
+
+Every function of the second list returns a `Plate`: a matplotlib `Figure` that carries `statement` (what it was made
+from), `alt` (a sentence with the main number), `misleads` (how it can mislead), `arrays` and `table` (the data). Such
+a function takes `statement=Statement(model=..., role=..., items=..., seed=...)` and adds n, p, estimator and limits.
+They import matplotlib; `statement`, `palette`, `overlay` and `relevance` do not.
+
+* `statement.Statement`, `.pairs()`, `.caption()`; `Phrase.said(translate)`; `MISLEADS`, `ALTERNATIVES`: templates
+* `files.save_figure(figure, "svg" | "pdf" | "png")`, `to_csv(columns)`, `to_npz(arrays, statement)`, `data_of(plate)`
+
+* `comparison.layer_matrix(comparison, null=, names=)`: every layer against every other, its null beside it
+* `comparison.layer_curves(comparisons, nulls=)`: the diagonals of several measures
+* `geometry.layer_geometry(measures)`: effective rank, participation ratio, anisotropy, ... by layer
+* `geometry.spectrum(variances, decays)`: variances by rank with the fitted exponent
+* `geometry.probes(accuracies, test_items=, chance=, raw=)`: neighbours and linear probes by layer
+* `attention.attention_grid(layers, scale_by=, difference=, kinds=)`: all heads of all layers in small
+* `attention.attention_matrix(weights, queries, keys, query=, difference=)`: one head in large
+* `attention.head_measures(measures, uniform=, kinds=)`: what every head does, by layer
+
+* `curves.learning_curves(log, knn)`, `layers.by_layer(panels)`: plain figures of a training's log and of models' health
+* `overlay`, `relevance`: pictures drawn over photos with Pillow alone
+"""
