@@ -92,7 +92,7 @@ def layer_matrix(
         if max(rows, columns) <= MOST_PRINTED:
             print_values(place, image, one.matrix, SMALL if cell > 0.33 else SMALL - 1.2)
     places[0].set_ylabel(f"layer ({names[0]})" if names[0] else "layer")
-    is_below = bool((comparison.matrix < limits[0]).any())
+    is_below = any(bool((one.matrix < limits[0]).any()) for one in shown)
     colour_bar(made, image, places[-1], SYMBOLS[comparison.measure], extend="min" if is_below else "neither")
 
     statement = _stated(comparison, statement, limits)

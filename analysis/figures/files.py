@@ -47,8 +47,9 @@ def save_figure(figure: Figure, format: FigureFormat, *, dpi: int = 200, title: 
     else:
         metadata |= {"Description": told}
     file = io.BytesIO()
+    # a plate's ground is transparent already, and some of its panels have one of their own
     with matplotlib.rc_context(_STYLE):
-        figure.savefig(file, format=format, transparent=True, dpi=dpi, metadata=metadata)
+        figure.savefig(file, format=format, transparent=not isinstance(figure, Plate), dpi=dpi, metadata=metadata)
     return file.getvalue()
 
 

@@ -219,7 +219,7 @@ def probes(
         if not np.isnan(value)
     )
     alt = alternative("probes", layers=len(numbers), best=best[0], layer=best[1], chance=chance)
-    more = {**statement.more, "chance": round(chance, 4), "test n": test_items, "interval": "95 %"}
+    more = {**statement.more, "chance": round(chance, 4), "test items": test_items, "interval": "95 %"}
     stated = dataclasses.replace(statement, layers=tuple(numbers), more=more)
     return made.tell("probes", stated, alt, table, table)
 

@@ -148,7 +148,7 @@ class Statement:
     limits: tuple[float, float] | None = None
     """Of the colours."""
     more: Mapping[str, float | int | str] = field(default_factory=dict)
-    """Whatever else this kind of figure has to say: `perplexity`, `hidden share`, ..."""
+    """Whatever else this kind of figure has to say, by names of `NAMES`."""
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Name and value of all that is known, to be printed as a list; names are stable keys, values are numbers,
@@ -188,6 +188,13 @@ class Statement:
 
 NOTHING_ELSE = Statement()
 """Of who calls without telling anything."""
+
+NAMES: tuple[str, ...] = (
+    *("model", "role", "tensor", "layers", "heads", "items", "n", "p", "estimator", "seed", "limits"),
+    *("chance", "null mean", "mass", "masked", "K", "target variance", "PCA", "first", "test items", "interval"),
+    *("measured layer", "kNN items", "k", "n_neighbors", "min_dist", "perplexity", "metric", "hidden share"),
+)
+"""What `Statement.pairs` calls things: the templates that a page translates."""
 
 _LEADS = {"layers": "layer ", "heads": "head ", "n": "n = ", "p": "p = ", "seed": "seed "}
 _BETWEEN = "  \u00b7  "
