@@ -39,7 +39,7 @@ class Field:
 
     def __init__(self, kind: Input, tool: ToolName, value: Any) -> None:
         key = f"{tool}.{kind.name}"
-        self._component = _component(kind, value, key, label=say(key), elem_id=f"{tool}-{kind.name}")
+        self._component = component(kind, value, key, label=say(key), elem_id=f"{tool}-{kind.name}")
 
     @property
     def inputs(self) -> list[Component]:
@@ -70,7 +70,7 @@ class RowsField(Field):
         shown = self._shown(value)
         with gr.Column(elem_classes="rows"):
             self._rows = [
-                _component(
+                component(
                     kind.of,
                     value[i] if i < len(value) else None,
                     key,
@@ -115,7 +115,8 @@ def field(kind: Input, tool: ToolName, value: Any) -> Field:
     return RowsField(kind, tool, value) if isinstance(kind, SeveralInput) else Field(kind, tool, value)
 
 
-def _component(kind: Input, value: Any, key: str, **common: Any) -> Component:
+def component(kind: Input, value: Any, key: str, **common: Any) -> Component:
+    """An input in its place, with the hint that goes with a key of its words."""
     if type(kind) in HINTS:
         common[HINTS[type(kind)]] = say(f"{key}_hint")
     if isinstance(kind, ChoiceInput):

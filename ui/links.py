@@ -19,8 +19,9 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from ui.catalogue import TOOLS, ToolName
+from ui.catalogue import TOOLS
 from ui.fields import PLUMBING, Field, RowsField
+from ui.inside.tab import Inside
 from ui.panel import Panel
 from ui.service import Service
 from ui.words import in_language
@@ -44,7 +45,8 @@ class Place:
     """Where a link leads, as far as the page has it."""
 
     tab: str
-    tool: ToolName | None = None
+    tool: str | None = None
+    """A tool, or a view of the inside."""
     settings: tuple[tuple[str, str], ...] = ()
     """Names and values that are not as they are by default; a list has its name several times."""
     may_run: bool = False
@@ -62,10 +64,12 @@ class Links:
     Args:
         tabs: the outermost ones.
         panels: all of the page.
+        inside: the views that look into a model, whose links are like those of tools.
     """
 
-    def __init__(self, service: Service, tabs: gr.Tabs, panels: Sequence[Panel]) -> None:
+    def __init__(self, service: Service, tabs: gr.Tabs, panels: Sequence[Panel], inside: Inside) -> None:
         self._service = service
+        self._inside = inside
         self._tabs = tabs
         self.panels = {panel.name: panel for panel in panels}
         self._tab_ids = [str(tab.id) for tab in tabs.children if isinstance(tab, gr.Tab)]
@@ -80,8 +84,12 @@ class Links:
         asked = gr.Textbox(visible="hidden", elem_id="link-asked")
         place = gr.Textbox(visible="hidden", elem_id="link-place")
         go = gr.Button(visible="hidden", elem_id="link-go")
-        keys = {*OWN_KEYS, *(name for panel in self.panels.values() for name in self._settings(panel))}
-        known = json.dumps({"keys": sorted(keys), "tabs": self._tools_by_tab()})
+        keys = {
+            *OWN_KEYS,
+            *self._inside.keys,
+            *(name for panel in self.panels.values() for name in self._settings(panel)),
+        }
+        known = json.dumps({"keys": sorted(keys), "tabs": self._tools_by_tab(), "inside": self._inside.names})
         outputs = [place, *self.changed()]
         for event, script in (
             (demo.load, f"() => lab.begin({known})"),
@@ -89,6 +97,7 @@ class Links:
         ):
             followed = event(in_language(self.follow), asked, outputs, js=script, **PLUMBING)
             followed.then(None, place, None, js="(place) => lab.arrive(place)", **PLUMBING)
+            self._inside.refresh_after(followed.then)
         self.place = place
         for panel in self.panels.values():
             self._write_settings(panel)
@@ -117,6 +126,11 @@ class Links:
         tool, tab = (given.get(key, [""])[0] for key in ("tool", "tab"))
         if (panel := self.panels.get(tool)) is not None:  # type: ignore[call-overload]
             return self._to_panel(panel, given)
+        if tab == "inside" and tool not in self._inside.views:
+            tool = self._inside.names[0]
+        if tool in self._inside.views:
+            pairs, updates = self._inside.link(tool, given)
+            return Place("inside", tool, tuple(pairs)), {self._tabs: gr.Tabs(selected="inside"), **updates}
         return (Place(tab), {self._tabs: gr.Tabs(selected=tab)}) if tab in self._tab_ids else (None, {})
 
     def _to_panel(self, panel: Panel, given: Mapping[str, list[str]]) -> tuple[Place, Updates]:
@@ -157,7 +171,7 @@ class Links:
 
     def changed(self) -> list[Block]:
         """All that a link may change."""
-        blocks: list[Block] = [self._tabs]
+        blocks: list[Block] = [self._tabs, *self._inside.changed()]
         for panel in self.panels.values():
             blocks += [tabs for tabs, _ in self._paths[panel.name]]
             blocks += [panel.model, panel.is_open, *panel.shown_by, *self._views[panel.name].values()]
@@ -176,6 +190,9 @@ class Links:
             path = self._paths[panel.name]
             for _, tab in path:
                 tools.setdefault(tab, (path[-1][1], []))[1].append(panel.name)
+        for name in self._inside.names:
+            tools.setdefault("inside", ("inside", []))[1].append(name)
+            tools[name] = ("inside", [name])
         return tools
 
     def _shown_by(self, control: Component) -> dict[str, str]:

@@ -14,6 +14,8 @@ from ui import api, models, speech, start, text, tour, vision
 from ui.examples import EXAMPLES_FOLDER
 from ui.gradio_texts import lacking_texts, written_texts_script
 from ui.hosting import cleaning
+from ui.inside import VIEWS
+from ui.inside.tab import Inside
 from ui.links import SCRIPT as LINKS_SCRIPT
 from ui.links import Links
 from ui.panel import gathered
@@ -64,15 +66,18 @@ def _lay_out(demo: gr.Blocks, service: Service) -> None:
             sentences = text.build(service)
         with gr.Tab(say("tab.vision"), id="vision", elem_id="tab-vision") as vision_tab:
             pictures = vision.build(service)
+        with gr.Tab(say("tab.inside"), id="inside", elem_id="tab-inside") as inside_tab:
+            inside = Inside(service, VIEWS)
         with gr.Tab(say("tab.models"), id="models", elem_id="tab-models") as models_tab:
             known = models.build(service, panels)
     gr.HTML(_accepted(service.settings), elem_classes="html-plain")
     transcription.open_on(speech_tab.select)
     sentences.open_on(text_tab.select)
     pictures.open_on(vision_tab.select)
+    inside.open_on(inside_tab.select)
     known.open_on(models_tab.select, demo.load)
     known.offer_on(demo.load)
-    Links(service, tabs, panels).wire(demo)
+    Links(service, tabs, panels, inside).wire(demo)
 
 
 def launch_options(settings: Settings | None = None) -> dict[str, Any]:
@@ -90,7 +95,8 @@ def launch_options(settings: Settings | None = None) -> dict[str, Any]:
         "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools, where the extra `mcp` is installed
         "ssr_mode": False,
         "show_error": False,
-        "head": f"{_HEAD}<script>{LINKS_SCRIPT}</script><script>{_A11Y.read_text(encoding='utf-8')}</script>"
+        "head": f"{_HEAD}<script>{LINKS_SCRIPT}</script><script>{_SELECTION.read_text(encoding='utf-8')}</script>"
+        f"<script>{_A11Y.read_text(encoding='utf-8')}</script>"
         f"<script>{written_texts_script()}</script>",
         "i18n": lacking_texts(),
         "js": _SCRIPT,
@@ -107,6 +113,7 @@ _HEAD = """<script>
   Object.defineProperty(navigator, "language", { get: language });
   Object.defineProperty(navigator, "languages", { get: () => [language()] });
 </script>"""
+_SELECTION = Path(__file__).parent / "views" / "selection.js"
 _A11Y = Path(__file__).parent / "views" / "a11y.js"
 _SCRIPT = "() => { document.documentElement.lang = navigator.language; }"
 

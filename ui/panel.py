@@ -275,10 +275,11 @@ def _reporter(progress: gr.Progress) -> Callable[[float, str], None]:
 
 def model_choices(service: Service, name: ToolName) -> list[tuple[str, str]]:
     """What the chooser of a tool offers: labels and names."""
-    return [(_model_label(entry), entry.name) for entry in service.models_for(name)]
+    return [(model_label(entry), entry.name) for entry in service.models_for(name)]
 
 
-def _model_label(entry: ModelEntry) -> str:
+def model_label(entry: ModelEntry) -> str:
+    """A model in a chooser."""
     if entry.is_added:
         return say("panel.model_added", name=entry.name)
     if entry.is_bundled:

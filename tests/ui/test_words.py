@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from data2vec_core.checkpoints.card import MODALITIES
 from ui.catalogue import TOOLS
 from ui.fields import HINTS
 from ui.inputs import SeveralInput
+from ui.inside import VIEWS as INSIDE_VIEWS
+from ui.inside.selection import VIEWS, inside_examples
 from ui.words import LOCALES, STANDARD, in_language, load_words, say, speaking, spoken, understood
 
 UI = LOCALES.parent
@@ -34,7 +37,19 @@ def keys_of_panels() -> set[str]:
                 *([f"{key}_more"] if kind is not one else []),
                 *(f"{key}_{option}" for option in getattr(kind, "options", ())),
             }
-    return keys
+    return keys | keys_of_the_inside()
+
+
+def keys_of_the_inside() -> set[str]:
+    """What is looked up by the names of modalities, roles, shipped sounds and views."""
+    sounds = {one.name for one in inside_examples("audio")}
+    return {
+        *(f"inside.{name}" for name in (*MODALITIES, *VIEWS)),
+        *(f"inside.own_{modality}" for modality in MODALITIES),
+        "inside.own_text_hint",
+        *(f"inside.example_{name}" for name in sounds),
+        *(f"{view.name}.tab" for view in INSIDE_VIEWS),
+    }
 
 
 def keys_in_the_code() -> set[str]:

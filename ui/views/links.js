@@ -44,6 +44,7 @@ window.lab = (() => {
   const begin = (known) => {
     keys = new Set(known.keys);
     tabs = known.tabs;
+    self.insideViews = known.inside;
     return location.search;
   };
 
@@ -96,6 +97,16 @@ window.lab = (() => {
     if (about.tool === tool) show();
   };
 
+  // Settings that several tools share; an empty one is left out.
+  const keep = (tools, values) => {
+    const isGiven = ([, value]) => value !== null && value !== undefined && value !== "";
+    for (const one of tools) {
+      const others = (settings[one] ?? []).filter(([name]) => !Object.hasOwn(values, name));
+      settings[one] = [...others, ...Object.entries(values).filter(isGiven).map(([name, value]) => [name, String(value)])];
+    }
+    if (tools.includes(tool)) show();
+  };
+
   // A file of the visitor's has taken the place of an example.
   const bring = (name) => {
     settings[name] = (settings[name] ?? []).filter(([key]) => key !== "example");
@@ -128,7 +139,7 @@ window.lab = (() => {
     else if (tries) setTimeout(press, 100, selector, tries - 1);
   };
 
-  const self = { begin, choose, set, bring, example, arrive, wanted: "" };
+  const self = { begin, choose, set, keep, bring, example, arrive, wanted: "" };
 
   // Follow a link of the page without leaving it.
   self.go = (link) => {
