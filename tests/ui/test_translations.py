@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
 from ui.catalogue import PUBLIC_MODELS, TOOLS
 from ui.examples import EXAMPLES_FOLDER, INPUTS_FILE
@@ -79,7 +80,7 @@ def shown_labels(model: BundledModel) -> set[str]:
 
 
 def brought_along() -> set[str]:
-    """Every text that comes with a model or an example, and is shown."""
+    """Every text that comes with a model, an example or a recording, and is shown."""
     models = bundled_models()
     cards = [model.card for model in models] + [entry.card for entry in PUBLIC_MODELS]
     texts: set[str] = set().union(*map(shown_labels, models))
@@ -89,6 +90,9 @@ def brought_along() -> set[str]:
         texts |= {text for metric in card.metrics for text in (metric.name, metric.split)}
     examples = json.loads((EXAMPLES_FOLDER / INPUTS_FILE).read_text(encoding="utf-8"))
     texts |= {record["label"] for tool in TOOLS for record in examples.get(tool, ()) if "label" in record}
+    for about in (load_recording(name).about for name in bundled_recordings()):
+        texts |= {about.title, about.description, about.model, about.trained_on}
+        texts |= {name.replace("_", " ") for name in about.classes}
     return {text for text in texts if text and not IDENTIFIER.fullmatch(text)}
 
 

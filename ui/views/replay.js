@@ -1,0 +1,713 @@
+// Replays one training run, or two beside each other: a map of points, one row of attention, and curves, all at one
+// moment. Everything is in the page once a recording has come. Texts come from Python, and none is read as markup.
+const STUDENT = "#0072b2", TEACHER = "#d55e00", TARGET = "#009e73"; // Okabe and Ito's, in every figure of the method
+const CLASSES = ["#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00"], SHAPES = 2; // five colours of two shapes
+const LAYERS = [[23, 113, 184], [105, 122, 140], [178, 124, 18]]; // from the first layer to the last
+const HEAT = [213, 94, 0];
+const PACE = 380, SLOW_PACE = 1000; // milliseconds from one moment to the next; slow where motion is unwelcome
+
+const part = (selector, within = element) => within.querySelector(selector);
+const parts = (selector, within = element) => [...within.querySelectorAll(selector)];
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+const made = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? "", textContent: text ?? "" });
+const isStill = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+let phrases = {}, choices = [], shown = ["", ""], known = new Map();
+let moment = 0, drawnAt = 0; // the moment that is chosen, and, on the way to it, the one that is drawn
+let head = 0, query = 0, chosenClass = null, timer = null, frame = null, pointed = null;
+
+function read() {
+  const value = props.value;
+  if (!value || !value.recordings) return;
+  ({ phrases, choices } = value);
+  shown = [value.first, value.second];
+  for (const one of value.recordings) keep(one);
+  const recording = known.get(shown[0]);
+  if (!recording) return;
+  const [rows, columns] = recording.grid;
+  query = 1 + Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+  for (const [i, select] of [part(".first"), part(".second")].entries()) {
+    select.replaceChildren(...(i ? [{ name: "", title: phrases.none }] : []).concat(choices).map(({ name, title }) => {
+      const option = made("option", "", title);
+      option.value = name;
+      option.selected = name === shown[i];
+      return option;
+    }));
+  }
+  part(".replay").hidden = false;
+  part(".waiting").hidden = true;
+  moment = drawnAt = recording.steps.length - 1;
+  arrange();
+}
+
+function keep(one) {
+  known.set(one.name, {
+    ...one,
+    positions: new Uint16Array(bytes(one.positions).buffer),
+    attention: bytes(one.attention),
+    peaks: new Uint16Array(bytes(one.peaks).buffer),
+    image: Object.assign(new Image(), { onload: draw, src: one.picture }),
+  });
+}
+
+const recordings = () => shown.map((name) => known.get(name)).filter(Boolean);
+const main = () => known.get(shown[0]);
+const steps = () => main().steps;
+
+// Another recording may have been looked at after other steps: the last moment that is not later.
+function momentOf(recording, at = moment) {
+  if (recording === main()) return at;
+  const step = steps()[Math.round(at)];
+  return Math.max(recording.steps.findLastIndex((one) => one <= step), 0);
+}
+
+// What stands on the page for the recordings that are chosen ------------------------------------------------------------
+
+function arrange() {
+  const all = recordings();
+  part(".sides").classList.toggle("two", all.length > 1);
+  parts(".side").forEach((side, i) => {
+    const recording = known.get(shown[i]);
+    side.hidden = !recording;
+    if (!recording) return;
+    part(".title", side).textContent = recording.title;
+    part(".title", side).className = `title ${i ? "dashed" : "solid"}`;
+    part(".what", side).textContent = recording.description;
+    part(".map canvas", side).setAttribute("aria-label", fill(phrases.map_label, {
+      items: recording.labels.length, classes: recording.classes.join(", "),
+    }));
+    part(".attention canvas", side).setAttribute("aria-valuemax", recording.grid[0] * recording.grid[1]);
+  });
+  parts(".source").forEach((source, i) => {
+    const recording = known.get(shown[i]);
+    source.hidden = !recording;
+    if (!recording) return;
+    part(".of", source).textContent = recording.title;
+    part(".facts", source).textContent = recording.facts;
+    for (const button of parts("[data-file]", source)) {
+      button.textContent = phrases[button.dataset.file];
+      button.setAttribute("aria-label", `${phrases[button.dataset.file]}: ${recording.title}`);
+    }
+  });
+  part(".same").hidden = all.length < 2;
+  const scrub = part(".scrub");
+  scrub.max = steps().length - 1;
+  scrub.value = moment;
+  part(".told").textContent = phrases.start;
+  part(".of-token").setAttribute("aria-pressed", query === 0);
+  arrangeHeads();
+  arrangeClasses();
+  arrangeKey();
+  arrangeCurves();
+  if (part("details").open) fillTable();
+  setPlaying(timer !== null);
+  tell();
+  draw();
+}
+
+function arrangeHeads() {
+  const place = part(".heads");
+  parts("button", place).forEach((button) => button.remove());
+  for (let i = 0; i < main().heads; i++) {
+    const button = made("button", "", String(i + 1));
+    button.type = "button";
+    button.dataset.head = i;
+    button.setAttribute("aria-pressed", i === head);
+    place.append(button);
+  }
+}
+
+function arrangeClasses() {
+  part(".kinds").replaceChildren(...main().classes.map((name, i) => {
+    const item = made("li"), button = made("button"), sign = made("canvas", "sign");
+    button.type = "button";
+    button.dataset.kind = i;
+    button.setAttribute("aria-pressed", i === chosenClass);
+    const context = sized(sign, 14, 14);
+    mark(context, 7, 7, 5, i);
+    button.append(sign, made("span", "", name));
+    item.append(button);
+    return item;
+  }));
+}
+
+function arrangeKey() {
+  const entry = (style, text) => {
+    const place = made("span"), sign = made("i");
+    Object.assign(sign.style, style);
+    place.append(sign, made("span", "", text));
+    return place;
+  };
+  const line = (colour, kind = "solid") => ({ borderTop: `2.5px ${kind} ${colour}` });
+  part(".key").replaceChildren(
+    entry(line(STUDENT), phrases.student_key), entry(line(TEACHER), phrases.teacher),
+    entry(line(TARGET), phrases.target),
+    ...(shown[1] ? recordings().map((one, i) => entry(line("currentColor", i ? "dashed" : "solid"), one.title)) : []),
+  );
+}
+
+// What a curve shows: its lines, each [column, colour, name], and its limits; of one recording alone, or of all.
+function curves() {
+  const layers = (recording, prefix) => Object.keys(recording.numbers).filter((name) => name.startsWith(prefix));
+  const byLayer = (name, prefix, i) => {
+    const recording = recordings()[i], names = layers(recording, prefix);
+    return { name, of: i, lines: names.map((column, k) => [column, ramp(k, names.length), column.replace(prefix, "")]) };
+  };
+  const low = Math.min(...recordings().flatMap((one) => layers(one, "cka").flatMap((name) => finite(one.numbers[name]))));
+  const floor = Math.min(0.9, Math.floor(10 * low) / 10);
+  return [
+    { name: "loss", lines: [["loss", STUDENT]], low: 0 },
+    { name: "tau", lines: [["tau", TEACHER]], low: 0, high: 1 },
+    { name: "spread", lines: [["target_spread", TARGET], ["prediction_spread", STUDENT]], low: 0 },
+    { name: "rank", lines: [["effective_rank_teacher", TEACHER], ["effective_rank_student", STUDENT]], low: 0 },
+    { name: "knn", lines: [["knn_teacher", TEACHER], ["knn_student", STUDENT]], low: 0, isShare: true, chance: true },
+    ...recordings().map((_, i) => ({ ...byLayer("cka", "cka_layer_", i), low: floor, high: 1 })),
+    ...recordings().map((_, i) => ({ ...byLayer("distance", "distance_block_", i), low: 0, family: "distance" })),
+  ];
+}
+
+const finite = (values) => values.filter((value) => value !== null);
+const columnsOf = (curve) => curve.lines.map(([column]) => column);
+const recordingsOf = (curve) => (curve.of === undefined ? recordings() : [recordings()[curve.of]]);
+
+function arrangeCurves() {
+  part(".curves").replaceChildren(...curves().map((curve) => {
+    const figure = made("figure"), caption = made("figcaption");
+    const title = curve.of === undefined || !shown[1] ? phrases[curve.name] : `${phrases[curve.name]} · ${recordings()[curve.of].title}`;
+    caption.append(made("span", "name", title), made("span", "value"));
+    const canvas = made("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", title);
+    figure.append(caption, canvas);
+    return figure;
+  }));
+}
+
+// Drawing ----------------------------------------------------------------------------------------------------------------
+
+function draw() {
+  if (frame !== null) return;
+  frame = requestAnimationFrame(() => {
+    frame = null;
+    if (!main() || !part(".replay")?.clientWidth) return;
+    const style = getComputedStyle(element);
+    const look = { ink: style.color, font: `12px ${style.fontFamily}` };
+    parts(".side").forEach((side, i) => {
+      const recording = known.get(shown[i]);
+      if (!recording) return;
+      drawMap(part(".map canvas", side), recording, look);
+      drawAttention(part(".attention canvas", side), recording);
+      caption(side, recording);
+    });
+    const figures = parts(".curves figure");
+    curves().forEach((curve, i) => figures[i] && drawCurve(figures[i], curve, look));
+  });
+}
+
+function sized(canvas, width, height) {
+  const scale = window.devicePixelRatio || 1;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(height * scale);
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
+  return context;
+}
+
+const squareOf = (canvas) => Math.max(Math.min(canvas.parentElement.clientWidth, 380), 80);
+
+function mark(context, x, y, size, kind) {
+  context.fillStyle = CLASSES[kind % CLASSES.length];
+  context.beginPath();
+  if (Math.floor(kind / CLASSES.length) % SHAPES) {
+    context.moveTo(x, y - 1.2 * size);
+    context.lineTo(x + 1.1 * size, y + 0.8 * size);
+    context.lineTo(x - 1.1 * size, y + 0.8 * size);
+  } else {
+    context.arc(x, y, size, 0, 2 * Math.PI);
+  }
+  context.fill();
+}
+
+const reachOf = (recording) =>
+  (part(".same input").checked && shown[1] ? Math.max(...recordings().map((one) => one.reach)) : recording.reach) * 1.06;
+
+// Where every point is, between two moments where the replay is on its way: (items, 2) in the unit of the vectors.
+function placesOf(recording) {
+  const at = recording === main() ? drawnAt : momentOf(recording, drawnAt), size = 2 * recording.labels.length;
+  const from = Math.floor(at), to = Math.min(from + 1, recording.steps.length - 1), share = at - from;
+  return Float32Array.from({ length: size }, (_, i) => {
+    const first = recording.positions[from * size + i], next = recording.positions[to * size + i];
+    return ((first + (next - first) * share - 32768) / 32767) * recording.reach;
+  });
+}
+
+function drawMap(canvas, recording, look) {
+  const side = squareOf(canvas), context = sized(canvas, side, side), reach = reachOf(recording);
+  const x = (value) => (side / 2) * (1 + value / reach), y = (value) => (side / 2) * (1 - value / reach);
+  context.strokeStyle = look.ink;
+  context.globalAlpha = 0.25;
+  context.strokeRect(0.5, 0.5, side - 1, side - 1);
+  context.globalAlpha = 0.1;
+  for (const [a, b, c, d] of [[side / 2, 0, side / 2, side], [0, side / 2, side, side / 2]]) {
+    context.beginPath();
+    context.moveTo(a, b);
+    context.lineTo(c, d);
+    context.stroke();
+  }
+  const places = placesOf(recording), emphasised = pointed?.recording === recording ? recording.labels[pointed.item] : chosenClass;
+  recording.drawn = recording.labels.map((_, i) => [x(places[2 * i]), y(places[2 * i + 1])]);
+  const size = clamp(side / 85, 2.6, 4.2);
+  const order = recording.labels.map((_, i) => i);
+  order.sort((a, b) => (recording.labels[a] === emphasised) - (recording.labels[b] === emphasised));
+  for (const i of order) {
+    const isFaint = emphasised !== null && recording.labels[i] !== emphasised;
+    context.globalAlpha = isFaint ? 0.16 : 0.85;
+    mark(context, ...recording.drawn[i], size, recording.labels[i]);
+  }
+  context.globalAlpha = 1;
+  if (pointed?.recording === recording) {
+    context.strokeStyle = look.ink;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.arc(...recording.drawn[pointed.item], size + 3, 0, 2 * Math.PI);
+    context.stroke();
+  }
+  drawScale(context, side, reach, look);
+}
+
+// How long a round number is: the axes stay as they are for the whole run.
+function drawScale(context, side, reach, look) {
+  const unit = 10 ** Math.floor(Math.log10(reach / 2)), length = [5, 2, 1].map((one) => one * unit).find((one) => one <= reach / 2);
+  const width = (length / reach) * (side / 2);
+  context.fillStyle = look.ink;
+  context.font = look.font;
+  context.fillRect(10, side - 11, width, 1.5);
+  context.fillRect(10, side - 14, 1.5, 7);
+  context.fillRect(10 + width, side - 14, 1.5, 7);
+  context.fillText(String(Number(length.toPrecision(1))), 16 + width, side - 6);
+}
+
+// Probabilities of one row: (keys,), the class token first.
+function rowOf(recording, at = momentOf(recording)) {
+  const places = 1 + recording.grid[0] * recording.grid[1], row = (at * recording.heads + head) * places + query;
+  const peak = recording.peaks[row] / 65535 / 255;
+  return Array.from({ length: places }, (_, key) => recording.attention[row * places + key] * peak);
+}
+
+// The most that a patch gets in any moment of what is shown: one colour scale for the whole run, and for both.
+function mostOf() {
+  let most = 0;
+  for (const recording of recordings()) {
+    for (let at = 0; at < recording.steps.length; at++) {
+      const row = rowOf(recording, at);
+      for (let key = 1; key < row.length; key++) most = Math.max(most, row[key]);
+    }
+  }
+  return most || 1;
+}
+
+function drawAttention(canvas, recording) {
+  const side = squareOf(canvas), context = sized(canvas, side, side), [rows, columns] = recording.grid;
+  const row = rowOf(recording), most = mostOf(), wide = side / columns, high = side / rows;
+  if (recording.image.complete) {
+    context.filter = "grayscale(1) contrast(.8)";
+    context.drawImage(recording.image, 0, 0, side, side);
+    context.filter = "none";
+  }
+  for (let patch = 0; patch < rows * columns; patch++) {
+    const x = (patch % columns) * wide, y = Math.floor(patch / columns) * high;
+    context.fillStyle = `rgb(${HEAT.join(" ")} / ${0.92 * Math.sqrt(row[patch + 1] / most)})`;
+    context.fillRect(x, y, wide, high);
+  }
+  context.strokeStyle = "rgb(255 255 255 / .25)";
+  context.lineWidth = 1;
+  for (let i = 1; i < rows; i++) context.strokeRect(-1, i * high, side + 2, 0);
+  for (let i = 1; i < columns; i++) context.strokeRect(i * wide, -1, 0, side + 2);
+  if (query > 0) {
+    const x = ((query - 1) % columns) * wide, y = Math.floor((query - 1) / columns) * high;
+    for (const [colour, width, gap] of [["black", 4, 2], ["white", 2, 2]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.strokeRect(x + gap, y + gap, wide - 2 * gap, high - 2 * gap);
+    }
+  } else {
+    for (const [colour, width] of [["black", 6], ["white", 2.5]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.strokeRect(1.5, 1.5, side - 3, side - 3);
+    }
+  }
+  canvas.setAttribute("aria-valuenow", query);
+  canvas.setAttribute("aria-valuetext", placeName(recording, query));
+}
+
+const ramp = (index, count) => {
+  const at = count > 1 ? (index / (count - 1)) * (LAYERS.length - 1) : 0, low = Math.min(Math.floor(at), LAYERS.length - 2);
+  return `rgb(${LAYERS[low].map((one, k) => Math.round(one + (LAYERS[low + 1][k] - one) * (at - low)))})`;
+};
+
+const LEFT = 34, RIGHT = 12, TOP = 6, BOTTOM = 20, HEIGHT = 128;
+
+function limits(curve) {
+  const family = curve.family ? curves().filter((one) => one.family === curve.family) : [curve];
+  const values = family.flatMap((one) => recordingsOf(one).flatMap((each) => columnsOf(one).flatMap((name) => finite(each.numbers[name]))));
+  const most = Math.max(...values, 1e-9);
+  return [curve.low, curve.high ?? (curve.isShare ? clamp(Math.ceil(most * 11) / 10, 0.1, 1) : 1.08 * most)];
+}
+
+function drawCurve(figure, curve, look) {
+  const canvas = part("canvas", figure), width = Math.max(figure.clientWidth, 120), context = sized(canvas, width, HEIGHT);
+  const [low, high] = limits(curve), last = Math.sqrt(Math.max(steps().at(-1), 1)), names = curve.of !== undefined ? 16 : 0;
+  const area = width - LEFT - RIGHT - names, tall = HEIGHT - TOP - BOTTOM;
+  const x = (step) => LEFT + (Math.sqrt(step) / last) * area;
+  const y = (value) => TOP + tall * (1 - (value - low) / (high - low));
+  context.font = look.font;
+  context.fillStyle = context.strokeStyle = look.ink;
+  context.textBaseline = "middle";
+  context.textAlign = "right";
+  for (const value of ticks(low, high)) {
+    context.globalAlpha = 0.15;
+    context.fillRect(LEFT, Math.round(y(value)), area, 1);
+    context.globalAlpha = 0.8;
+    context.fillText(curve.isShare ? `${Math.round(100 * value)} %` : String(Number(value.toPrecision(3))), LEFT - 5, y(value));
+  }
+  context.textAlign = "center";
+  const end = steps().at(-1);
+  for (const step of [0, 1 / 16, 1 / 4, 9 / 16, 1].map((share) => Math.round(share * end))) {
+    context.fillRect(x(step), HEIGHT - BOTTOM, 1, 4);
+    context.fillText(String(step), Math.min(x(step), width - 14), HEIGHT - 8);
+  }
+  context.globalAlpha = 1;
+  if (curve.chance) {
+    context.globalAlpha = 0.7;
+    context.setLineDash([2, 3]);
+    context.beginPath();
+    context.moveTo(LEFT, y(main().chance));
+    context.lineTo(LEFT + area, y(main().chance));
+    context.stroke();
+    context.setLineDash([]);
+    context.textAlign = "left";
+    context.fillText(phrases.chance, LEFT + 4, y(main().chance) - 8);
+    context.globalAlpha = 1;
+  }
+  recordingsOf(curve).forEach((recording, i) => {
+    context.setLineDash((curve.of ?? i) ? [5, 3] : []);
+    for (const [column, colour] of curve.lines) {
+      context.strokeStyle = colour;
+      context.lineWidth = 1.8;
+      context.beginPath();
+      let isDown = false;
+      recording.numbers[column].forEach((value, at) => {
+        if (value === null) { isDown = false; return; }
+        context[isDown ? "lineTo" : "moveTo"](x(recording.steps[at]), y(clamp(value, low, high)));
+        isDown = true;
+      });
+      context.stroke();
+    }
+    context.setLineDash([]);
+    const at = momentOf(recording);
+    for (const [column, colour] of curve.lines) {
+      const value = recording.numbers[column][at];
+      if (value === null) continue;
+      context.fillStyle = colour;
+      context.beginPath();
+      context.arc(x(recording.steps[at]), y(clamp(value, low, high)), 3.2, 0, 2 * Math.PI);
+      context.fill();
+    }
+  });
+  if (names) nameLines(context, curve, width - names + 3, y, look);
+  context.fillStyle = look.ink;
+  context.globalAlpha = 0.45;
+  context.fillRect(x(steps()[moment]) - 0.5, TOP, 1, tall);
+  context.globalAlpha = 1;
+  part(".value", figure).textContent = readOut(curve);
+}
+
+// The number of its layer at the end of each line, one below the other where they would meet.
+function nameLines(context, curve, x, y, look) {
+  const [recording] = recordingsOf(curve);
+  const ends = curve.lines.map(([column, colour, name]) => ({ colour, name, at: y(recording.numbers[column].at(-1) ?? curve.low) }));
+  ends.sort((a, b) => a.at - b.at || Number(a.name) - Number(b.name));
+  for (const [i, one] of ends.entries()) one.at = Math.max(one.at, i ? ends[i - 1].at + 11 : TOP + 4);
+  const over = Math.max(0, (ends.at(-1)?.at ?? 0) - (HEIGHT - BOTTOM - 2));
+  context.textAlign = "left";
+  for (const one of ends) {
+    context.fillStyle = one.colour;
+    context.fillRect(x, one.at - over - 4, 3, 8);
+    context.fillStyle = look.ink;
+    context.fillText(one.name, x + 5, one.at - over);
+  }
+}
+
+function ticks(low, high) {
+  const rough = (high - low) / 3, unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((one) => one * unit).find((one) => one >= rough * 0.99);
+  const found = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9; i++) found.push(i * step);
+  return found;
+}
+
+// Words ------------------------------------------------------------------------------------------------------------------
+
+const plain = (value) => (value === null ? "–" : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(Math.abs(value) < 0.1 && value ? 3 : 2));
+const tauText = (value) => (value === null ? "–" : String(Number(value.toFixed(4))));
+const percent = (value) => (value === null ? "–" : fill(phrases.percent, { number: value > 0 && value < 0.01 ? (100 * value).toFixed(1) : Math.round(100 * value) }));
+const numberText = (curve, value) => (curve.isShare ? percent(value) : curve.name === "tau" ? tauText(value) : plain(value));
+
+function readOut(curve) {
+  const values = recordingsOf(curve).map((recording) => {
+    const own = curve.lines.map(([column]) => recording.numbers[column][momentOf(recording)]);
+    if (curve.of === undefined) return [...own].reverse().map((value) => numberText(curve, value)).join(" / ");
+    const known = own.filter((value) => value !== null);
+    return known.length ? `${plain(Math.min(...known))} – ${plain(Math.max(...known))}` : "–";
+  });
+  return values.join("  |  ");
+}
+
+const placeName = (recording, place) => (place
+  ? fill(phrases.patch, { row: 1 + Math.floor((place - 1) / recording.grid[1]), column: 1 + ((place - 1) % recording.grid[1]) })
+  : phrases.token);
+
+function caption(side, recording) {
+  const at = momentOf(recording);
+  part(".map figcaption", side).textContent = fill(phrases.map, { share: percent(recording.numbers.explained[at]) });
+  part(".attention figcaption", side).textContent =
+    `${fill(phrases.attention, { head: head + 1, place: placeName(recording, query) })} ${fill(phrases.peak, { peak: percent(mostOf()) })}`;
+}
+
+function tell() {
+  const end = steps().at(-1);
+  part(".at").textContent = part(".scrub").ariaValueText = fill(phrases.step, { step: steps()[moment], steps: end });
+  part(".now").textContent = recordings().map((recording) => {
+    const at = momentOf(recording), value = (name) => recording.numbers[name][at];
+    const far = Object.keys(recording.numbers).filter((name) => name.startsWith("distance")).map((name) => plain(value(name)));
+    return fill(phrases.now, {
+      title: recording.title, step: recording.steps[at], loss: plain(value("loss")), tau: tauText(value("tau")),
+      target: plain(value("target_spread")), prediction: plain(value("prediction_spread")),
+      rank: plain(value("effective_rank_student")), knn: percent(value("knn_student")), chance: percent(recording.chance),
+      far: far.join(", "),
+    });
+  }).join(" ");
+  for (const row of parts("tbody tr")) row.toggleAttribute("aria-current", Number(row.dataset.step) === steps()[moment]);
+}
+
+function tellQuery() {
+  part(".told").textContent = recordings().map((recording) => {
+    const row = rowOf(recording), best = row.indexOf(Math.max(...row.slice(1)), 1);
+    const said = fill(phrases.query, {
+      place: placeName(recording, query), best: placeName(recording, best), share: percent(row[best]), token: percent(row[0]),
+    });
+    return shown[1] ? `${recording.title}: ${said}` : said;
+  }).join(" ");
+}
+
+function fillTable() {
+  const box = part("details .box");
+  box.replaceChildren(...recordings().map((recording) => {
+    const table = made("table", "numbers"), top = made("thead"), body = made("tbody"), names = Object.keys(recording.numbers);
+    table.append(made("caption", "", recording.title), top, body);
+    const header = (text, scope) => Object.assign(made("th", "", text), { scope });
+    const titles = made("tr");
+    titles.append(header(phrases.steps, "col"), ...names.map((name) => header(columnName(name), "col")));
+    top.append(titles);
+    recording.steps.forEach((step, at) => {
+      const row = made("tr");
+      row.dataset.step = step;
+      row.append(header(String(step), "row"), ...names.map((name) => {
+        const value = recording.numbers[name][at];
+        const isShare = name.startsWith("knn") || name === "explained";
+        return made("td", "", isShare ? percent(value) : name === "tau" ? tauText(value) : value === null ? "–" : String(Number(value.toPrecision(3))));
+      }));
+      body.append(row);
+    });
+    return table;
+  }));
+}
+
+function columnName(column) {
+  const number = column.match(/\d+$/)?.[0], role = column.match(/(student|teacher)$/)?.[0];
+  const named = (name, kind) => `${phrases[name]}, ${fill(phrases[kind], { number })}`;
+  if (column.startsWith("cka")) return named("cka", "layer");
+  if (column.startsWith("distance")) return named("distance", "block");
+  if (role) return `${phrases[column.startsWith("knn") ? "knn" : "rank"]}, ${phrases[role]}`;
+  if (column.endsWith("spread")) return `${phrases.spread}, ${phrases[column.replace("_spread", "")]}`;
+  return phrases[column];
+}
+
+// How one moves ----------------------------------------------------------------------------------------------------------
+
+function go(to) {
+  const next = clamp(Math.round(to), 0, steps().length - 1);
+  if (next === moment) return;
+  moment = next;
+  part(".scrub").value = moment;
+  if (timer === null || isStill()) drawnAt = moment;
+  tell();
+  draw();
+}
+
+function setPlaying(isPlaying) {
+  part(".play .sign").textContent = isPlaying ? "❚❚" : "▶";
+  part(".play .word").textContent = isPlaying ? phrases.pause : phrases.play;
+  part(".now").setAttribute("aria-live", isPlaying ? "off" : "polite"); // nobody can listen to every moment
+}
+
+function pause() {
+  if (timer === null) return;
+  cancelAnimationFrame(timer);
+  timer = null;
+  drawnAt = moment;
+  setPlaying(false);
+  tell();
+  draw();
+}
+
+function play() {
+  if (moment === steps().length - 1) { moment = drawnAt = 0; part(".scrub").value = 0; }
+  const start = moment, began = performance.now(), pace = isStill() ? SLOW_PACE : PACE;
+  const tick = (now) => {
+    if (!element.isConnected) return;
+    const at = Math.min(start + (now - began) / pace, steps().length - 1);
+    if (!isStill()) { drawnAt = at; draw(); }
+    go(Math.floor(at));
+    if (at >= steps().length - 1) { pause(); return; }
+    timer = requestAnimationFrame(tick);
+  };
+  timer = requestAnimationFrame(tick);
+  setPlaying(true);
+}
+
+async function choose(index, name) {
+  if (name && !known.has(name)) {
+    try {
+      keep(await server.fetch_recording({ name, what: "drawn" }));
+    } catch {
+      part(".told").textContent = phrases.failed;
+      return;
+    }
+  }
+  const step = steps()[moment];
+  shown[index] = name;
+  if (index === 0) {
+    const at = main().steps.findLastIndex((one) => one <= step);
+    moment = drawnAt = Math.max(at, 0);
+    head = Math.min(head, main().heads - 1);
+  }
+  pointed = null;
+  arrange();
+}
+
+async function download(name, what) {
+  try {
+    const { file, content } = await server.fetch_recording({ name, what });
+    const link = made("a");
+    link.href = URL.createObjectURL(new Blob([bytes(content)]));
+    link.download = file;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch {
+    part(".told").textContent = phrases.failed;
+  }
+}
+
+function ask(place) {
+  query = clamp(place, 0, main().grid[0] * main().grid[1]);
+  part(".of-token").setAttribute("aria-pressed", query === 0);
+  tellQuery();
+  draw();
+}
+
+const sideOf = (target) => parts(".side").indexOf(target.closest(".side"));
+const patchAt = (event, recording) => {
+  const box = event.target.getBoundingClientRect(), [rows, columns] = recording.grid;
+  const column = clamp(Math.floor(((event.clientX - box.left) / box.width) * columns), 0, columns - 1);
+  return 1 + clamp(Math.floor(((event.clientY - box.top) / box.height) * rows), 0, rows - 1) * columns + column;
+};
+
+element.addEventListener("click", (event) => {
+  if (!main()) return;
+  const target = event.target, button = target.closest?.("button");
+  if (target.matches(".attention canvas")) ask(patchAt(event, known.get(shown[sideOf(target)])));
+  else if (target.matches(".curves canvas")) scrubTo(event);
+  else if (button?.matches(".play")) timer === null ? play() : pause();
+  else if (button?.matches(".of-token")) ask(0);
+  else if (button?.dataset.head !== undefined) {
+    head = Number(button.dataset.head);
+    parts("[data-head]").forEach((one, i) => one.setAttribute("aria-pressed", i === head));
+    ask(query);
+  } else if (button?.dataset.kind !== undefined) {
+    const kind = Number(button.dataset.kind);
+    chosenClass = chosenClass === kind ? null : kind;
+    parts("[data-kind]").forEach((one, i) => one.setAttribute("aria-pressed", i === chosenClass));
+    draw();
+  } else if (button?.dataset.file) download(shown[parts(".source").indexOf(button.closest(".source"))], button.dataset.file);
+});
+element.addEventListener("input", (event) => {
+  if (!main() || !event.target.matches(".scrub")) return;
+  pause();
+  go(Number(event.target.value));
+});
+element.addEventListener("change", (event) => {
+  if (!main()) return;
+  if (event.target.matches("select")) choose(event.target.matches(".first") ? 0 : 1, event.target.value);
+  else if (event.target.matches(".same input")) draw();
+});
+element.addEventListener("keydown", (event) => {
+  if (!main() || !event.target.matches?.(".attention canvas") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const columns = main().grid[1], places = main().grid[0] * columns;
+  const to = {
+    ArrowLeft: query - 1, ArrowRight: query + 1, Home: 0, End: places,
+    ArrowUp: query > columns ? query - columns : query, ArrowDown: query + columns <= places ? Math.max(query + columns, 1) : query,
+  }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  ask(to);
+});
+part("details").addEventListener("toggle", (event) => { if (event.target.open && main()) { fillTable(); tell(); } });
+
+function scrubTo(event) {
+  const box = event.target.getBoundingClientRect(), index = parts(".curves canvas").indexOf(event.target);
+  const names = curves()[index]?.of !== undefined ? 16 : 0;
+  const share = clamp((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT - names), 0, 1);
+  const step = share ** 2 * steps().at(-1), far = steps().map((one) => Math.abs(Math.sqrt(one) - Math.sqrt(step)));
+  pause();
+  go(far.indexOf(Math.min(...far)));
+}
+
+element.addEventListener("pointermove", (event) => {
+  if (!main()) return;
+  if (event.target.matches?.(".curves canvas") && event.buttons & 1) { scrubTo(event); return; }
+  if (event.target.matches?.(".attention canvas")) {
+    const recording = known.get(shown[sideOf(event.target)]), place = patchAt(event, recording);
+    event.target.title = fill(phrases.weight, { place: placeName(recording, place), share: percent(rowOf(recording)[place]) });
+    return;
+  }
+  if (!event.target.matches?.(".map canvas")) { point(null); return; }
+  const recording = known.get(shown[sideOf(event.target)]), box = event.target.getBoundingClientRect();
+  const x = event.clientX - box.left, y = event.clientY - box.top;
+  const far = recording.drawn.map(([a, b]) => Math.hypot(a - x, b - y)), nearest = far.indexOf(Math.min(...far));
+  point(far[nearest] < 14 ? { recording, item: nearest } : null);
+});
+element.addEventListener("pointerleave", () => point(null));
+
+function point(next) {
+  if (pointed?.item === next?.item && pointed?.recording === next?.recording) return;
+  pointed = next;
+  part(".told").textContent = next ? fill(phrases.point_is, { name: next.recording.classes[next.recording.labels[next.item]] }) : phrases.start;
+  draw();
+}
+
+const size = new ResizeObserver(() => draw());
+size.observe(element);
+const theme = new MutationObserver(() => {
+  if (element.isConnected) { draw(); return; }
+  theme.disconnect(); // the replay is gone, and with it what it listens to
+  size.disconnect();
+});
+theme.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", read);
+read();
