@@ -29,9 +29,9 @@ from analysis.figures.heat import (
     symmetric,
 )
 from analysis.figures.palette import PETROFF, hexadecimal
-from analysis.figures.plate import SMALL, TEXT, Plate, dress, matrix_columns, panels, plate
+from analysis.figures.plate import SMALL, TEXT, Plate, dress, legend_above, matrix_columns, panels, plate
 from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
-from analysis.figures.style import INK, shared_legend
+from analysis.figures.style import INK
 
 Scale = Literal["shared", "head"]
 SIDE = 48
@@ -240,14 +240,14 @@ def head_measures(
             place.axhline(uniform[name], ls=":", lw=1.2, color=INK, label="even attention")
         place.set_xlabel("layer")
         place.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        place.margins(x=0.08)
         if values.min() >= 0:
             place.set_ylim(0, None)
     if kinds is not None:
         table["kind"] = [kind for layer in kinds for kind in layer]
         for kind_name, (colour, marker) in KIND_LOOKS.items():
             places[0].plot([], [], marker, color=colour, ms=4, mew=0, label=kind_name)
-    if places[0].get_legend_handles_labels()[0]:
-        shared_legend(made, places[0])
+    legend_above(made, places)
     first = next(iter(measures))
     low, high = float(np.min(measures[first])), float(np.max(measures[first]))
     alt = alternative("head_measures", heads=heads, layers=depth, first=first, low=low, high=high)

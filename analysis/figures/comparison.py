@@ -22,9 +22,9 @@ from analysis.figures.heat import (
     scale,
 )
 from analysis.figures.palette import PETROFF, hexadecimal
-from analysis.figures.plate import SMALL, Plate, dress, matrix_columns, plate
+from analysis.figures.plate import SMALL, Plate, dress, legend_above, matrix_columns, plate
 from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
-from analysis.figures.style import INK, shared_legend
+from analysis.figures.style import INK
 from analysis.layer_comparison import MEASURES, LayerComparison, Measure
 
 LIMITS: Mapping[Measure, tuple[float, float]] = MappingProxyType(
@@ -155,7 +155,7 @@ def layer_curves(
     highest = max(LIMITS[measure][1] for measure in by_measure)
     axes.set(xlabel="layer", ylim=(lowest - 0.05, highest + 0.05))
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    shared_legend(made, axes)
+    legend_above(made, [axes])
 
     first = comparisons[0]
     statement = _stated(first, statement, None)

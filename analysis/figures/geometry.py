@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from analysis.dimension import Decay
 from analysis.figures.heat import magnitudes
 from analysis.figures.palette import NEUTRAL, PETROFF, RAW, STUDENT, TEACHER, UNTRAINED, hexadecimal
-from analysis.figures.plate import TEXT, Plate, drawable, dress, panels, plate
+from analysis.figures.plate import TEXT, Plate, drawable, dress, legend_above, panels, plate
 from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
-from analysis.figures.style import INK, shared_legend
+from analysis.figures.style import INK
 from analysis.probing import confidence_margin
 
 GeometryMeasure = Literal[
@@ -99,7 +99,8 @@ def layer_geometry(
             place.set_ylim(min(low, *(float(np.nanmin(v, initial=low)) for v in found)), high)
         else:
             place.set_ylim(0, None)
-    _legend_of(made, places, looks)
+    if len(looks) > 1:
+        legend_above(made, places)
     first = next(iter(measures))
     values = np.concatenate([values for key, values in table.items() if key.startswith(f"{first} ")])
     alt = alternative(
@@ -210,7 +211,7 @@ def probes(
         _by_layer(place)
         place.set_ylim(0, 1.02)
     places[0].set_ylabel("accuracy")
-    shared_legend(made, max(places, key=lambda place: len(place.get_legend_handles_labels()[1])))
+    legend_above(made, places)
     best = max(
         (float(value), numbers[at])
         for by_name in accuracies.values()
@@ -227,11 +228,6 @@ def probes(
 def _by_layer(axes: Axes) -> None:
     axes.set_xlabel("layer")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-
-
-def _legend_of(made: Plate, places: Sequence[Axes], looks: Mapping[str, Any]) -> None:
-    if len(looks) > 1:
-        shared_legend(made, max(places, key=lambda place: len(place.get_legend_handles_labels()[1])))
 
 
 def _numbers(layers: Sequence[int], series: Sequence[Sequence[float] | NDArray[Any]]) -> list[int]:

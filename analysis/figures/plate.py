@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -97,6 +97,19 @@ def panels(made: Plate, titles: Sequence[str], columns: int, **options: Any) -> 
     for place in places[len(titles) :]:
         place.remove()
     return [dress(place, title, grid=True) for place, title in zip(places, titles, strict=False)]
+
+
+def legend_above(made: Plate, places: Iterable[Axes]) -> None:
+    """Names of the lines of all panels, each once, in the order of the panels."""
+    handles: dict[str, Any] = {}
+    for axes in places:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        room, lengths = made.get_figwidth() * 15, [len(label) + 5 for label in handles]
+        most = len(lengths) if sum(lengths) <= room else max(1, int(room / max(lengths)))
+        look: dict[str, Any] = {"frameon": False, "fontsize": TEXT, "labelcolor": INK}
+        made.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=min(most, len(handles)), **look)
 
 
 def drawable(text: str) -> str:

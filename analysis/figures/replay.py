@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.figures.palette import STUDENT, TARGET, TEACHER, hexadecimal
-from analysis.figures.plate import Plate, drawable, dress, plate
+from analysis.figures.plate import Plate, drawable, dress, legend_above, plate
 from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
-from analysis.figures.style import INK, shared_legend
+from analysis.figures.style import INK
 from analysis.recordings import ROLES, Recording
 
 _WIDTH = 1.3
@@ -60,13 +60,7 @@ def training(
         row.set_ylim(min(0.0, low) if low >= 0 else low, None)
     panels[4, 0].set_ylim(0, 1)
     panels[5, 0].set_ylim(min(0.0, panels[5, 0].get_ylim()[0]), 1.03)
-    handles: dict[str, Any] = {}
-    for axes in panels[:, 0]:
-        handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    for label, handle in handles.items():
-        if label not in panels[0, 0].get_legend_handles_labels()[1]:
-            panels[0, 0].plot([], [], color=handle.get_color(), ls=handle.get_linestyle(), lw=_WIDTH, label=label)
-    shared_legend(made, panels[0, 0])
+    legend_above(made, panels[:, 0])
     first = next(iter(recordings.values()))
     stated = dataclasses.replace(
         statement,

@@ -16,9 +16,9 @@ from analysis.component_colours import ColourBasis
 from analysis.figures.heat import colour_bar, label_cells, magnitudes, scale
 from analysis.figures.palette import NEUTRAL, STUDENT, hexadecimal
 from analysis.figures.places import MASKED
-from analysis.figures.plate import SMALL, Plate, dress, plate
+from analysis.figures.plate import SMALL, Plate, dress, legend_above, plate
 from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
-from analysis.figures.style import INK, shared_legend
+from analysis.figures.style import INK
 from analysis.masked_prediction import Errors, Target
 
 _ACROSS = 6
@@ -207,7 +207,7 @@ def _curves(errors: Errors, where: NDArray[np.int64], at: NDArray[Any], unit: st
     panels[2].set(yscale="log", ylim=(1 / errors.chance * 1.15, 0.85))
     panels[2].yaxis.set_major_formatter("{x:.0f}")
     panels[2].set(xlabel=f"time ({unit})" if unit == "s" else unit or "position", xlim=(at[0] - step, at[-1] + step))
-    shared_legend(made, panels[2])
+    legend_above(made, [panels[2]])
     return made
 
 
