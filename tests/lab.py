@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data2vec_core.checkpoints.card import Card, Metric
+import torch
+
+from analysis.subject import Subject
+from data2vec_core.checkpoints.card import MODALITIES, PRETRAINING, Card, Metric, Modality
 from ui.catalogue import TOOLS
 from ui.page import build, launch_options
 from ui.service import Service
@@ -30,7 +33,21 @@ def bundle(checkpoints: dict[str, Path], folder: Path) -> Path:
             licence="Apache-2.0",
             metrics=(Metric("accuracy", 0.5, "valid"), Metric("accuracy", 0.25, "test")),
         ).save(place)
+    for modality in MODALITIES:
+        _bundle_encoder(checkpoints[modality], folder / modality, modality)
     return folder
+
+
+def _bundle_encoder(checkpoint: Path, place: Path, modality: Modality) -> None:
+    """An encoder with a teacher that is not quite the student, and a predictor."""
+    shutil.copytree(checkpoint, place, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    torch.manual_seed(0)
+    model = Subject.from_pretrained(checkpoint).pretraining
+    with torch.no_grad():
+        for parameter in model.teacher.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(place)
+    Card(name=modality, modality=modality, task=PRETRAINING, title="Random weights", licence="Apache-2.0").save(place)
 
 
 @contextmanager

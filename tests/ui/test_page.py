@@ -17,6 +17,7 @@ from gradio.utils import get_upload_folder
 from data2vec_core.checkpoints.errors import CheckpointError
 from ui.catalogue import TOOLS
 from ui.examples import shipped_examples
+from ui.inside import VIEWS
 from ui.page import build, launch_options
 from ui.panel import MODEL_QUEUE, Panel
 from ui.service import Service
@@ -49,7 +50,20 @@ def labels(config: dict[str, Any], kind: str) -> list[str]:
 def test_tabs(config: dict[str, Any]) -> None:
     speech = ["Transcribe", "CTC microscope", "Classify sound", "Same speaker?", "Who speaks when"]
     texts = ["Classify", "Tag", "Answer", "Choose", "Fill the mask", "Continue"]
-    tabs = ["Start", "Speech", *speech, "Text", *texts, "Vision", "Classify picture", "Segment", "Models"]
+    inside = [say(f"{view.name}.tab") for view in VIEWS]
+    tabs = [
+        "Start",
+        "Speech",
+        *speech,
+        "Text",
+        *texts,
+        "Vision",
+        "Classify picture",
+        "Segment",
+        "Inside",
+        *inside,
+        "Models",
+    ]
     assert sorted(labels(config, "tabitem")) == sorted(tabs)
     assert all(component["props"]["elem_id"] for component in config["components"] if component["type"] == "tabitem")
 
@@ -80,6 +94,7 @@ def test_model_choosers_list_bundled_and_public_models(config: dict[str, Any]) -
         if component["type"] == "dropdown" and component["props"]["elem_id"].endswith("-model")
     }
     choosers.pop("live", None)
+    assert {name for _, name in choosers.pop("inside")["choices"]} >= {"vision", "objects"}
     assert set(choosers) == {name for name, tool in TOOLS.items() if tool.part_of is None}
     offered = {value for chooser in choosers.values() for _, value in chooser["choices"]}
     public = {f"facebook/data2vec-{name}" for name in ("audio-base-960h", "audio-base", "text-base", "vision-base")}

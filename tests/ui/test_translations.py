@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.items.photographs import photographs
 from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
 from ui.catalogue import PUBLIC_MODELS, TOOLS
@@ -90,6 +91,7 @@ def brought_along() -> set[str]:
         texts |= {text for metric in card.metrics for text in (metric.name, metric.split)}
     examples = json.loads((EXAMPLES_FOLDER / INPUTS_FILE).read_text(encoding="utf-8"))
     texts |= {record["label"] for tool in TOOLS for record in examples.get(tool, ()) if "label" in record}
+    texts |= {photograph.title for photograph in photographs()}
     for about in (load_recording(name).about for name in bundled_recordings()):
         texts |= {about.title, about.description, about.model, about.trained_on}
         texts |= {name.replace("_", " ") for name in about.classes}

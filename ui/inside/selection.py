@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analysis.items.manifest import ItemsError
+from analysis.items.photographs import photographs
 from data2vec_core.checkpoints.card import MODALITIES, Modality
 from ui.catalogue import ToolName
 from ui.examples import EXAMPLES_FOLDER, shipped_examples
@@ -44,6 +46,8 @@ class InsideExample:
     """For the visitor, in the page's language."""
     source: str
     """A path, or the text itself."""
+    credit: str = ""
+    """Whose it is and under which licence, where that has to stand beside it."""
 
 
 _TEXT_TOOLS: Final[tuple[ToolName, ...]] = ("classify_text", "tag_tokens")
@@ -62,11 +66,24 @@ def inside_examples(modality: str) -> list[InsideExample]:
             ]
             return [InsideExample(f"text{number}", text, text) for number, text in enumerate(texts, 1)]
         case _:
-            files = [EXAMPLES_FOLDER / f"{name}.jpg" for name in ("chelsea", "flamingo", "face")]
-            files += sorted((EXAMPLES_FOLDER / "photographs").glob("*.jpg"))
-            labels = [translated(path.stem.replace("-", " ")) for path in files]
+            return _pictures()
     return [
         InsideExample(path.stem, label, str(path)) for path, label in zip(files, labels, strict=True) if path.is_file()
+    ]
+
+
+def _pictures() -> list[InsideExample]:
+    """Larger ones of the tools first, then the small photographs."""
+    named = {"chelsea": "cat", "flamingo": "flamingo", "face": "face"}
+    files = [(EXAMPLES_FOLDER / f"{name}.jpg", translated(label)) for name, label in named.items()]
+    found = [InsideExample(path.stem, label, str(path)) for path, label in files if path.is_file()]
+    try:
+        more = photographs()
+    except ItemsError:  # a project without its assets
+        return found
+    return found + [
+        InsideExample(one.id, translated(one.title), str(one.path), f"{one.origin.source} ({one.origin.licence})")
+        for one in more
     ]
 
 

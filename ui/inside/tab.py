@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from html import escape
 from typing import Any, ClassVar, Final
 
 import gradio as gr
@@ -17,7 +18,7 @@ from gradio.components import Component
 
 from ui.errors import sentence
 from ui.fields import PLUMBING
-from ui.inside.selection import Looked, source_of
+from ui.inside.selection import Looked, Selection, inside_examples, source_of
 from ui.inside.strip import NAMES, PLACES, Strip, Updates
 from ui.panel import MODEL_QUEUE
 from ui.service import Service
@@ -74,6 +75,7 @@ class Inside:
         gr.HTML(f'<div class="intro"><p>{say("inside.intro")}</p></div>', elem_classes="html-plain")
         self.strip = Strip(service)
         self._problem = gr.HTML(elem_id="inside-problem", elem_classes=["html-plain", "inside-problem"])
+        self._credit = gr.HTML(elem_id="inside-credit", elem_classes=["html-plain", "small"])
         self._current = gr.State("")
         """The view that is open; none before the tab has been opened."""
         self._made: gr.State = gr.State({})
@@ -197,7 +199,7 @@ class Inside:
             trigger(
                 in_language(refresh),
                 [self._current, self._made, *self.strip.inputs, *settings],
-                [self._current, self._made, self._problem, self.strip.selector, *outputs],
+                [self._current, self._made, self._problem, self._credit, self.strip.selector, *outputs],
                 **_MODEL_EVENT,
                 concurrency_limit=self.service.settings.parallel_runs,
                 show_progress="minimal",
@@ -207,7 +209,7 @@ class Inside:
     def _refreshed(self, name: str, made: dict[str, Any], values: Sequence[Any]) -> list[Any]:
         count = len(self.strip.inputs)
         updates: dict[str, list[Any]] = {one: [gr.skip()] * len(view.outputs) for one, view in self.views.items()}
-        problem, selector = "", gr.skip()
+        problem, credit, selector = "", gr.skip(), gr.skip()
         if name in self.views:
             own, start = self.views[name].settings, count
             for view in self.views.values():
@@ -216,6 +218,7 @@ class Inside:
                 start += len(view.settings)
             try:
                 selection = self.strip.read(values[:count])
+                credit = _credit(selection)
                 if made.get(name) != (key := selection.key):
                     with self.looking(values[:count]) as looked:
                         shown = self.views[name].show(looked, *values[start : start + len(own)])
@@ -224,7 +227,14 @@ class Inside:
                     made = {**made, name: key}
             except Exception as error:
                 problem = failed(sentence(error))
-        return [name, made, problem, selector, *(one for view in self.views for one in updates[view])]
+        return [name, made, problem, credit, selector, *(one for view in self.views for one in updates[view])]
+
+
+def _credit(selection: Selection) -> str:
+    """Whose the example is, where that has to be said."""
+    examples = inside_examples(selection.modality)
+    credit = next((one.credit for one in examples if one.name == selection.example), "")
+    return escape(say("inside.credit", source=credit)) if credit else ""
 
 
 def _always(name: str, _: str) -> str:
