@@ -51,13 +51,13 @@ class AudioPretraining(Data2VecPretraining[Data2VecAudioModel, Frames, Mask]):
         self.teacher.model(inputs.projected.detach().float(), inputs.is_real, trace)
         return None if self.method.fairseq_compat else inputs.is_real
 
-    def study(self, inputs: Frames, mask: Mask) -> Tensor:
+    def study(self, inputs: Frames, mask: Mask, trace: Trace | None = None) -> Tensor:
         copies = Frames(
             self.per_mask(inputs.features),
             self.per_mask(inputs.projected),
             None if inputs.is_real is None else self.per_mask(inputs.is_real),
         )
-        return self.student.encode(copies, mask.is_masked.to(inputs.projected.device))
+        return self.student.encode(copies, mask.is_masked.to(inputs.projected.device), trace)
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class TextPretraining(Data2VecPretraining[Data2VecTextModel, Tokens, MaskedToken
         self.teacher.model(ids, is_real, trace=trace)
         return is_real
 
-    def study(self, inputs: Tokens, mask: MaskedTokens) -> Tensor:
+    def study(self, inputs: Tokens, mask: MaskedTokens, trace: Trace | None = None) -> Tensor:
         masked_ids = mask.input_ids.to(inputs.input_ids.device)
-        return self.student(masked_ids, self.per_mask(inputs.is_real)).last_hidden_state
+        return self.student(masked_ids, self.per_mask(inputs.is_real), trace=trace).last_hidden_state
 
     def scored(self, mask: MaskedTokens) -> Tensor:
         if self.method.fairseq_compat:
@@ -174,13 +174,14 @@ class VisionPretraining(Data2VecPretraining[Data2VecVisionModel, Pictures, Mask]
         is_counted[:, : self.class_tokens] = False
         return is_counted
 
-    def study(self, inputs: Pictures, mask: Mask) -> Tensor:
+    def study(self, inputs: Pictures, mask: Mask, trace: Trace | None = None) -> Tensor:
         copies = Patches(self.per_mask(inputs.patches.projected), inputs.patches.grid)
         device = copies.projected.device
         if self.decoder is None:
-            return self.student.encode(copies, mask.is_masked.to(device))[:, 1:]
+            return self.student.encode(copies, mask.is_masked.to(device), trace=trace)[:, 1:]
         visible = visible_patches(mask).to(device)
-        return self.decoder(self.student.encode(copies, visible=visible)[:, 1:], visible, copies.grid)
+        encoded = self.student.encode(copies, visible=visible, trace=trace)[:, 1:]
+        return self.decoder(encoded, visible, copies.grid)
 
 
 def visible_patches(mask: Mask) -> Tensor:

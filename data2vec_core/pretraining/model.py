@@ -168,9 +168,13 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         """
 
     @abstractmethod
-    def study(self, inputs: Inputs, mask: SomeMask) -> Tensor:
+    def study(self, inputs: Inputs, mask: SomeMask, trace: Trace | None = None) -> Tensor:
         """What the student, and the decoder after it, make of the masked copies of the input, for the head to read:
-        (batch * masks, positions, width)."""
+        (batch * masks, positions, width).
+
+        Args:
+            trace: records the student's pass, which holds visible positions alone where there is a decoder.
+        """
 
     def scored(self, mask: SomeMask) -> Tensor:
         """(batch * masks, positions), where the loss is taken."""
