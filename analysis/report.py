@@ -67,10 +67,10 @@ a { color: var(--link); }
 section { margin: 40px 0; }
 figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; margin: 8px 0; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 8px 0; font-size: 0.875rem;
+dl { display: flex; flex-wrap: wrap; gap: 4px 24px; margin: 8px 0; font-size: 0.875rem;
   font-variant-numeric: tabular-nums; }
-dt { color: var(--faint); }
-dd { margin: 0; }
+dt { display: inline; margin-right: 8px; color: var(--faint); }
+dd { display: inline; margin: 0; }
 p { margin: 8px 0; }
 footer { border-top: 1px solid var(--line); padding-top: 16px; }
 .number { color: var(--faint); font-weight: normal; }
@@ -226,7 +226,7 @@ def _list(title: str, pairs: Mapping[str, str], level: int = 2) -> str:
     """Names, which are escaped here, and values, which are HTML; empty without any."""
     if not pairs:
         return ""
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in pairs.items())
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in pairs.items())
     heading = f"<h2>{title}</h2>" if level == 2 else ""
     label = "" if heading else f' aria-label="{title}"'
     return f"{heading}<dl{label}>{rows}</dl>"

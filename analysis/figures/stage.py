@@ -133,7 +133,7 @@ def masked_errors(
         made = _curves(errors, where, at, unit)
     else:
         made = _maps(errors, is_masked, grid)
-    more = {**statement.more, "first": f"{first:.1%}", "chance": f"{errors.chance:.1%}"}
+    more = {**statement.more, "rank 1": f"{first:.1%}", "chance": f"{errors.chance:.1%}"}
     stated = dataclasses.replace(statement, n=len(where), more=more)
     alt = alternative(
         "masked_errors",

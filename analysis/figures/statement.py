@@ -189,12 +189,15 @@ class Statement:
 NOTHING_ELSE = Statement()
 """Of who calls without telling anything."""
 
+SYMBOLS: frozenset[str] = frozenset({"n", "p", "K", "k", "PCA", "n_neighbors", "min_dist"})
+"""Names that are the same in every language."""
 NAMES: tuple[str, ...] = (
-    *("model", "role", "tensor", "layers", "heads", "items", "n", "p", "estimator", "seed", "limits"),
-    *("chance", "null mean", "mass", "masked", "K", "target variance", "PCA", "first", "test items", "interval"),
-    *("measured layer", "kNN items", "k", "n_neighbors", "min_dist", "perplexity", "metric", "hidden share"),
+    *("model", "role", "tensor", "layers", "heads", "items", "estimator", "seed", "limits"),
+    *("chance", "null mean", "mass", "masked", "target variance", "rank 1", "test items", "interval"),
+    *("measured layer", "kNN items", "perplexity", "metric", "hidden share"),
+    *sorted(SYMBOLS),
 )
-"""What `Statement.pairs` calls things: the templates that a page translates."""
+"""What `Statement.pairs` calls things."""
 
 _LEADS = {"layers": "layer ", "heads": "head ", "n": "n = ", "p": "p = ", "seed": "seed "}
 _BETWEEN = "  \u00b7  "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.figures import statement
 from analysis.items.photographs import photographs
 from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
@@ -95,6 +96,7 @@ def brought_along() -> set[str]:
     for about in (load_recording(name).about for name in bundled_recordings()):
         texts |= {about.title, about.description, about.model, about.trained_on}
         texts |= {name.replace("_", " ") for name in about.classes}
+    texts |= {*statement.MISLEADS.values(), *statement.ALTERNATIVES.values(), *statement.NAMES} - statement.SYMBOLS
     return {text for text in texts if text and not IDENTIFIER.fullmatch(text)}
 
 
