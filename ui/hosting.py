@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gradio.utils import get_upload_folder
 
+from ui.heap import give_back_again_and_again, keep_few_arenas
 from ui.settings import Settings, SettingsError
 
 FOLDER_VARIABLE: Final = "GRADIO_TEMP_DIR"
@@ -36,6 +37,7 @@ def starting() -> Iterator[Settings]:
     try:
         settings = Settings.from_environment()
         _use_own_folder()
+        keep_few_arenas()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container ignores it else
         yield settings
@@ -45,7 +47,8 @@ def starting() -> Iterator[Settings]:
 
 
 def cleaning(minutes: float) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """Lifespan of the served app: files of its own folder that are older than this are deleted.
+    """Lifespan of the served app: files of its own folder that are older than this are deleted, and free memory is
+    given back.
 
     Gradio deletes what it remembers; this deletes what it does not: uploads that broke off, and what endpoints answer.
     Where several apps share Gradio's folder, this leaves it alone.
@@ -53,13 +56,17 @@ def cleaning(minutes: float) -> Callable[[Any], AbstractAsyncContextManager[None
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        task = asyncio.create_task(_clean_again_and_again(app, 60 * minutes))
+        tasks = [
+            asyncio.create_task(_clean_again_and_again(app, 60 * minutes)),
+            asyncio.create_task(give_back_again_and_again()),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     return lifespan
 

@@ -12,11 +12,12 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from data2vec_core.checkpoints.card import MODALITIES
 from ui.catalogue import TOOLS
 from ui.words import say
 
 Files = Callable[[str], str]
-MODELS = sorted({tool.default_model for tool in TOOLS.values()})
+MODELS = sorted({*MODALITIES, *(tool.default_model for tool in TOOLS.values())})
 
 
 @pytest.fixture(scope="module")
