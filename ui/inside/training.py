@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import gradio as gr
 
 from ui.fields import PLUMBING
+from ui.inside.training_lab import Lab
 from ui.service import Service
-from ui.views.replay import NO_OTHER, SCRIPT, drawn, opening, recording_csv, template
+from ui.views.replay import CURVES, NO_OTHER, SCRIPT, drawn, opening, recording_csv, template
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
@@ -29,20 +30,20 @@ class Training:
     """Of its tab, in links and words."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
         gr.HTML(
             f"<h2>{escape(say('training.replay_title'))}</h2><p>{escape(say('training.replay_intro'))}</p>",
             elem_classes=["intro", "html-plain"],
         )
         self.replay = gr.HTML(
             html_template=template(),
-            js_on_load=SCRIPT.read_text(encoding="utf-8"),
+            js_on_load=CURVES.read_text(encoding="utf-8") + SCRIPT.read_text(encoding="utf-8"),
             server_functions=[in_language(fetch_recording)],
             elem_id="training-replay",
             elem_classes=["html-plain"],
             apply_default_css=False,
         )
         self._is_open = gr.State(False)
+        self.lab = Lab(service)
 
     def open_on(self, event: Callable[..., Any]) -> None:
         """Draw the first picture on an event such as `tab.select`, the first time that it happens."""

@@ -1,20 +1,13 @@
 // Replays one training run, or two beside each other: a map of points, one row of attention, and curves, all at one
 // moment. Everything is in the page once a recording has come. Texts come from Python, and none is read as markup.
-const STUDENT = "#0072b2", TEACHER = "#d55e00", TARGET = "#009e73"; // Okabe and Ito's, in every figure of the method
 const CLASSES = ["#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00"], SHAPES = 2; // five colours of two shapes
-const LAYERS = [[23, 113, 184], [105, 122, 140], [178, 124, 18]]; // from the first layer to the last
 const HEAT = [213, 94, 0];
 const PACE = 380, SLOW_PACE = 1000; // milliseconds from one moment to the next; slow where motion is unwelcome
 
-const part = (selector, within = element) => within.querySelector(selector);
-const parts = (selector, within = element) => [...within.querySelectorAll(selector)];
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
-const made = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? "", textContent: text ?? "" });
 const isStill = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-let phrases = {}, choices = [], shown = ["", ""], known = new Map();
+let choices = [], shown = ["", ""], known = new Map();
 let moment = 0, drawnAt = 0; // the moment that is chosen, and, on the way to it, the one that is drawn
 let head = 0, query = 0, chosenClass = null, timer = null, frame = null, pointed = null;
 
@@ -134,17 +127,10 @@ function arrangeClasses() {
 }
 
 function arrangeKey() {
-  const entry = (style, text) => {
-    const place = made("span"), sign = made("i");
-    Object.assign(sign.style, style);
-    place.append(sign, made("span", "", text));
-    return place;
-  };
-  const line = (colour, kind = "solid") => ({ borderTop: `2.5px ${kind} ${colour}` });
   part(".key").replaceChildren(
-    entry(line(STUDENT), phrases.student_key), entry(line(TEACHER), phrases.teacher),
-    entry(line(TARGET), phrases.target),
-    ...(shown[1] ? recordings().map((one, i) => entry(line("currentColor", i ? "dashed" : "solid"), one.title)) : []),
+    keyEntry(STUDENT, "solid", phrases.student_key), keyEntry(TEACHER, "solid", phrases.teacher),
+    keyEntry(TARGET, "solid", phrases.target),
+    ...(shown[1] ? recordings().map((one, i) => keyEntry("currentColor", i ? "dashed" : "solid", one.title)) : []),
   );
 }
 
@@ -168,20 +154,13 @@ function curves() {
   ];
 }
 
-const finite = (values) => values.filter((value) => value !== null);
 const columnsOf = (curve) => curve.lines.map(([column]) => column);
 const recordingsOf = (curve) => (curve.of === undefined ? recordings() : [recordings()[curve.of]]);
 
 function arrangeCurves() {
   part(".curves").replaceChildren(...curves().map((curve) => {
-    const figure = made("figure"), caption = made("figcaption");
-    const title = curve.of === undefined || !shown[1] ? phrases[curve.name] : `${phrases[curve.name]} · ${recordings()[curve.of].title}`;
-    caption.append(made("span", "name", title), made("span", "value"));
-    const canvas = made("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", title);
-    figure.append(caption, canvas);
-    return figure;
+    const isOne = curve.of === undefined || !shown[1];
+    return plotFigure(isOne ? phrases[curve.name] : `${phrases[curve.name]} · ${recordings()[curve.of].title}`);
   }));
 }
 
@@ -192,8 +171,7 @@ function draw() {
   frame = requestAnimationFrame(() => {
     frame = null;
     if (!main() || !part(".replay")?.clientWidth) return;
-    const style = getComputedStyle(element);
-    const look = { ink: style.color, font: `12px ${style.fontFamily}` };
+    const look = lookOf();
     parts(".side").forEach((side, i) => {
       const recording = known.get(shown[i]);
       if (!recording) return;
@@ -204,17 +182,6 @@ function draw() {
     const figures = parts(".curves figure");
     curves().forEach((curve, i) => figures[i] && drawCurve(figures[i], curve, look));
   });
-}
-
-function sized(canvas, width, height) {
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(height * scale);
-  const context = canvas.getContext("2d");
-  context.scale(scale, scale);
-  return context;
 }
 
 const squareOf = (canvas) => Math.max(Math.min(canvas.parentElement.clientWidth, 380), 80);
@@ -345,13 +312,6 @@ function drawAttention(canvas, recording) {
   canvas.setAttribute("aria-valuetext", placeName(recording, query));
 }
 
-const ramp = (index, count) => {
-  const at = count > 1 ? (index / (count - 1)) * (LAYERS.length - 1) : 0, low = Math.min(Math.floor(at), LAYERS.length - 2);
-  return `rgb(${LAYERS[low].map((one, k) => Math.round(one + (LAYERS[low + 1][k] - one) * (at - low)))})`;
-};
-
-const LEFT = 34, RIGHT = 12, TOP = 6, BOTTOM = 20, HEIGHT = 128;
-
 function limits(curve) {
   const family = curve.family ? curves().filter((one) => one.family === curve.family) : [curve];
   const values = family.flatMap((one) => recordingsOf(one).flatMap((each) => columnsOf(one).flatMap((name) => finite(each.numbers[name]))));
@@ -360,102 +320,21 @@ function limits(curve) {
 }
 
 function drawCurve(figure, curve, look) {
-  const canvas = part("canvas", figure), width = Math.max(figure.clientWidth, 120), context = sized(canvas, width, HEIGHT);
-  const [low, high] = limits(curve), last = Math.sqrt(Math.max(steps().at(-1), 1)), names = curve.of !== undefined ? 16 : 0;
-  const area = width - LEFT - RIGHT - names, tall = HEIGHT - TOP - BOTTOM;
-  const x = (step) => LEFT + (Math.sqrt(step) / last) * area;
-  const y = (value) => TOP + tall * (1 - (value - low) / (high - low));
-  context.font = look.font;
-  context.fillStyle = context.strokeStyle = look.ink;
-  context.textBaseline = "middle";
-  context.textAlign = "right";
-  for (const value of ticks(low, high)) {
-    context.globalAlpha = 0.15;
-    context.fillRect(LEFT, Math.round(y(value)), area, 1);
-    context.globalAlpha = 0.8;
-    context.fillText(curve.isShare ? `${Math.round(100 * value)} %` : String(Number(value.toPrecision(3))), LEFT - 5, y(value));
-  }
-  context.textAlign = "center";
-  const end = steps().at(-1);
-  for (const step of [0, 1 / 16, 1 / 4, 9 / 16, 1].map((share) => Math.round(share * end))) {
-    context.fillRect(x(step), HEIGHT - BOTTOM, 1, 4);
-    context.fillText(String(step), Math.min(x(step), width - 14), HEIGHT - 8);
-  }
-  context.globalAlpha = 1;
-  if (curve.chance) {
-    context.globalAlpha = 0.7;
-    context.setLineDash([2, 3]);
-    context.beginPath();
-    context.moveTo(LEFT, y(main().chance));
-    context.lineTo(LEFT + area, y(main().chance));
-    context.stroke();
-    context.setLineDash([]);
-    context.textAlign = "left";
-    context.fillText(phrases.chance, LEFT + 4, y(main().chance) - 8);
-    context.globalAlpha = 1;
-  }
-  recordingsOf(curve).forEach((recording, i) => {
-    context.setLineDash((curve.of ?? i) ? [5, 3] : []);
-    for (const [column, colour] of curve.lines) {
-      context.strokeStyle = colour;
-      context.lineWidth = 1.8;
-      context.beginPath();
-      let isDown = false;
-      recording.numbers[column].forEach((value, at) => {
-        if (value === null) { isDown = false; return; }
-        context[isDown ? "lineTo" : "moveTo"](x(recording.steps[at]), y(clamp(value, low, high)));
-        isDown = true;
-      });
-      context.stroke();
-    }
-    context.setLineDash([]);
-    const at = momentOf(recording);
-    for (const [column, colour] of curve.lines) {
-      const value = recording.numbers[column][at];
-      if (value === null) continue;
-      context.fillStyle = colour;
-      context.beginPath();
-      context.arc(x(recording.steps[at]), y(clamp(value, low, high)), 3.2, 0, 2 * Math.PI);
-      context.fill();
-    }
-  });
-  if (names) nameLines(context, curve, width - names + 3, y, look);
-  context.fillStyle = look.ink;
-  context.globalAlpha = 0.45;
-  context.fillRect(x(steps()[moment]) - 0.5, TOP, 1, tall);
-  context.globalAlpha = 1;
+  const [low, high] = limits(curve), all = recordingsOf(curve);
+  const lines = all.flatMap((recording, i) => curve.lines.map(([column, colour]) => ({
+    steps: recording.steps, values: recording.numbers[column], colour, isDashed: (curve.of ?? i) > 0, at: momentOf(recording),
+  })));
+  const names = curve.of === undefined ? undefined : curve.lines.map(([column, colour, name]) => (
+    { name, colour, value: all[0].numbers[column].at(-1) ?? low }));
+  drawPlot(part("canvas", figure), {
+    low, high, end: steps().at(-1), isRoot: true, lines, names, cursor: steps()[moment], isShare: curve.isShare,
+    chance: curve.chance ? main().chance : undefined,
+  }, look);
   part(".value", figure).textContent = readOut(curve);
-}
-
-// The number of its layer at the end of each line, one below the other where they would meet.
-function nameLines(context, curve, x, y, look) {
-  const [recording] = recordingsOf(curve);
-  const ends = curve.lines.map(([column, colour, name]) => ({ colour, name, at: y(recording.numbers[column].at(-1) ?? curve.low) }));
-  ends.sort((a, b) => a.at - b.at || Number(a.name) - Number(b.name));
-  for (const [i, one] of ends.entries()) one.at = Math.max(one.at, i ? ends[i - 1].at + 11 : TOP + 4);
-  const over = Math.max(0, (ends.at(-1)?.at ?? 0) - (HEIGHT - BOTTOM - 2));
-  context.textAlign = "left";
-  for (const one of ends) {
-    context.fillStyle = one.colour;
-    context.fillRect(x, one.at - over - 4, 3, 8);
-    context.fillStyle = look.ink;
-    context.fillText(one.name, x + 5, one.at - over);
-  }
-}
-
-function ticks(low, high) {
-  const rough = (high - low) / 3, unit = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((one) => one * unit).find((one) => one >= rough * 0.99);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9; i++) found.push(i * step);
-  return found;
 }
 
 // Words ------------------------------------------------------------------------------------------------------------------
 
-const plain = (value) => (value === null ? "–" : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(Math.abs(value) < 0.1 && value ? 3 : 2));
-const tauText = (value) => (value === null ? "–" : String(Number(value.toFixed(4))));
-const percent = (value) => (value === null ? "–" : fill(phrases.percent, { number: value > 0 && value < 0.01 ? (100 * value).toFixed(1) : Math.round(100 * value) }));
 const numberText = (curve, value) => (curve.isShare ? percent(value) : curve.name === "tau" ? tauText(value) : plain(value));
 
 function readOut(curve) {
@@ -604,11 +483,7 @@ async function choose(index, name) {
 async function download(name, what) {
   try {
     const { file, content } = await server.fetch_recording({ name, what });
-    const link = made("a");
-    link.href = URL.createObjectURL(new Blob([bytes(content)]));
-    link.download = file;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    offer(bytes(content), file);
   } catch {
     part(".told").textContent = phrases.failed;
   }
@@ -671,7 +546,7 @@ part("details").addEventListener("toggle", (event) => { if (event.target.open &&
 
 function scrubTo(event) {
   const box = event.target.getBoundingClientRect(), index = parts(".curves canvas").indexOf(event.target);
-  const names = curves()[index]?.of !== undefined ? 16 : 0;
+  const names = curves()[index]?.of !== undefined ? NAMES : 0;
   const share = clamp((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT - names), 0, 1);
   const step = share ** 2 * steps().at(-1), far = steps().map((one) => Math.abs(Math.sqrt(one) - Math.sqrt(step)));
   pause();
@@ -701,13 +576,6 @@ function point(next) {
   draw();
 }
 
-const size = new ResizeObserver(() => draw());
-size.observe(element);
-const theme = new MutationObserver(() => {
-  if (element.isConnected) { draw(); return; }
-  theme.disconnect(); // the replay is gone, and with it what it listens to
-  size.disconnect();
-});
-theme.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+redrawn(draw);
 watch("value", read);
 read();

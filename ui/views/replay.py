@@ -22,6 +22,8 @@ from ui.words import say, translated
 if TYPE_CHECKING:
     from analysis.recordings import Recording
 
+CURVES: Final = Path(__file__).with_name("training_curves.js")
+"""Stands before the scripts that draw trainings."""
 SCRIPT: Final = Path(__file__).with_suffix(".js")
 PICTURE_SIDE: Final = 264
 """Pixels of the attended picture as the page has it."""
