@@ -20,8 +20,7 @@ def resident():
 if not keep_few_arenas():
     print("elsewhere")
     raise SystemExit
-held = [bytes(100_000) for _ in range(2000)]  # too small to be given back one by one
-pins = [bytes(b"x" * 100) for _ in range(10)]
+held = [b"x" * (100_000 + i) for i in range(2000)]  # too small to be given back one by one
 full = resident()
 last = held[-1]
 del held[:-1]
