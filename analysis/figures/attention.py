@@ -102,7 +102,7 @@ def attention_grid(
             stretched = head * (largest / own) if scale_by == "head" else head
             cells = np.repeat(np.repeat(stretched, side // head.shape[0], 0), side // head.shape[1], 1)
             mosaic[row * step : row * step + len(cells), column * step : column * step + cells.shape[1]] = cells
-    each = float(np.clip(6.6 / heads, 0.4, 0.95))
+    each = float(np.clip(min(6.6 / heads, 8.0 / len(small)), 0.4, 0.95))
     made = plate(heads * each + 1.35, len(small) * each + 1.05)
     axes = dress(made.subplots())
     limits = (-largest, largest) if difference else (0.0, largest)

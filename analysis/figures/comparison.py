@@ -138,11 +138,12 @@ def layer_curves(
     layers = comparisons[0].rows
     arrays = {"layer": np.array(layers)}
     for place, (measure, one) in enumerate(by_measure.items()):
+        size = max(2.5, 6.5 - 1.1 * place)  # of lines that coincide, all are seen
         look: dict[str, Any] = {
             "color": hexadecimal(PETROFF[place % len(PETROFF)]),
             "marker": _MARKERS[place],
-            "ms": 4,
-            "lw": 1.4,
+            "ms": size,
+            "lw": size / 2.7,
         }
         arrays[measure] = one.diagonal()
         axes.plot(layers, arrays[measure], label=SYMBOLS[measure], **look)

@@ -46,6 +46,8 @@ _LOOKS = {
     "shuffled": (NEUTRAL, "+"),
     "raw": (RAW, "D"),
 }
+_WEIGHTS = {"student": {"ms": 6, "lw": 2.2}, "teacher": {"ms": 3.2, "lw": 1.2}}
+"""The two often coincide, and are then both seen: the teacher's line on the student's."""
 _OTHERS = "^v<>Dph*"
 
 
@@ -59,7 +61,8 @@ def look_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         else:
             place = others.index(name)
             colour, marker = PETROFF[(place + 2) % len(PETROFF)], _OTHERS[place % len(_OTHERS)]
-        found[name] = {"color": hexadecimal(colour), "marker": marker, "ms": 4, "lw": 1.4, "label": drawable(name)}
+        weight = _WEIGHTS.get(name, {"ms": 4, "lw": 1.4})
+        found[name] = {"color": hexadecimal(colour), "marker": marker, "label": drawable(name), **weight}
     return found
 
 
@@ -98,7 +101,10 @@ def layer_geometry(
             found = [values for key, values in table.items() if key.startswith(f"{measure} ")]
             place.set_ylim(min(low, *(float(np.nanmin(v, initial=low)) for v in found)), high)
         else:
-            place.set_ylim(0, None)
+            highest = max(
+                float(np.nanmax(values, initial=0)) for key, values in table.items() if key.startswith(measure)
+            )
+            place.set_ylim(0, 1.08 * highest or 1)
     if len(looks) > 1:
         legend_above(made, places)
     first = next(iter(measures))

@@ -54,7 +54,8 @@ class Plate(Figure):
         self.arrays, self.table = arrays, {} if table is None else table
         caption = statement.caption(int(self.get_figwidth() * _LETTERS_PER_INCH))
         if caption:
-            self.supxlabel(drawable(caption), fontsize=SMALL, color=INK, linespacing=1.4, parse_math=False)
+            lines = "\n".join(drawable(line) for line in caption.splitlines())
+            self.supxlabel(lines, fontsize=SMALL, color=INK, linespacing=1.4, parse_math=False)
         return self
 
     def _repr_png_(self) -> bytes:
@@ -113,9 +114,13 @@ def legend_above(made: Plate, places: Iterable[Axes]) -> None:
 
 
 def drawable(text: str) -> str:
-    """A label with a box in place of letters that the figure's font lacks, such as Chinese ones."""
+    """A label on one line, with a box in place of letters that the figure's font lacks, such as Chinese ones. Spaces
+    alone, and ends of lines, have a sign."""
     known = _letters()
-    return "".join(letter if letter == "\n" or ord(letter) in known else "\u25a1" for letter in text)
+    if text and not text.strip(" "):
+        return "\u2423" * len(text)
+    signs = text.replace("\r\n", "\n").translate({10: "\u21b5", 13: "\u21b5", 9: "\u21e5"})
+    return "".join(letter if ord(letter) in known else "\u25a1" for letter in signs)
 
 
 @lru_cache(maxsize=1)

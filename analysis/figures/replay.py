@@ -18,6 +18,8 @@ from analysis.figures.style import INK
 from analysis.recordings import ROLES, Recording
 
 _WIDTH = 1.3
+_WEIGHTS = {"student": 2.4, "teacher": 1.0}
+"""The two often coincide, and are then both seen."""
 _ROLE_COLOURS = {"student": STUDENT, "teacher": TEACHER}
 
 
@@ -97,7 +99,7 @@ def _spreads(axes: Axes, one: Recording) -> None:
 
 def _by_role(axes: Axes, one: Recording, values: NDArray[Any]) -> None:
     for place, role in enumerate(ROLES):
-        look: dict[str, Any] = {"color": hexadecimal(_ROLE_COLOURS[role]), "lw": _WIDTH, "label": role}
+        look: dict[str, Any] = {"color": hexadecimal(_ROLE_COLOURS[role]), "lw": _WEIGHTS[role], "label": role}
         axes.plot(one.steps, values[:, place], **look)
 
 

@@ -158,7 +158,7 @@ class Statement:
             ("role", self.role),
             ("tensor", self.tensor),
             ("layers", _ranges(self.layers)),
-            ("heads", _ranges(self.heads)),
+            ("heads", "mean" if self.heads == (0,) else _ranges(self.heads)),
             ("items", self.items),
             ("n", "" if self.n is None else str(self.n)),
             ("p", ", ".join(str(size) for size in dict.fromkeys(self.p))),

@@ -145,6 +145,7 @@ def test_a_statement_as_pairs_caption_and_json() -> None:
     assert max(len(line) for line in told.caption(20).splitlines()) <= 20
     assert told.caption(20).replace("\n", "  \u00b7  ") == told.caption()
     assert told.to_dict()["limits"] == (-0.5, 1)
+    assert Statement(heads=(0,)).caption() == "head mean"
     assert Statement().pairs() == ()
     assert Statement().to_dict() == {}
     assert [number(value) for value in (2, 2.0, 0.12345, "a b")] == ["2", "2", "0.123", "a b"]
@@ -161,11 +162,13 @@ def texts(figure: Figure) -> list[str]:
 def test_no_sentences_and_no_letters_without_a_shape_in_a_figure(name: str, plates: dict[str, Plate]) -> None:
     for text in texts(plates[name]):
         assert not re.search(r"\w{2,}\. |\w{3,}\.$", text), text
-        assert drawable(text) == text
+        assert all(drawable(line) == line for line in text.split("\n"))
 
 
 def test_letters_that_the_font_lacks_become_boxes() -> None:
-    assert drawable("a\u4e2d\u6587 \u03b1\u2212\n") == "a\u25a1\u25a1 \u03b1\u2212\n"
+    assert drawable("a\u4e2d\u6587 \u03b1\u2212\n") == "a\u25a1\u25a1 \u03b1\u2212\u21b5"
+    assert drawable("  ") == "\u2423\u2423"
+    assert drawable("") == ""
 
 
 def test_dollars_in_tokens_are_no_formula() -> None:
