@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.figures.statement import KINDS
 from data2vec_core.checkpoints.card import MODALITIES
 from ui.catalogue import TOOLS
 from ui.fields import HINTS
@@ -49,6 +50,7 @@ def keys_of_the_inside() -> set[str]:
         "inside.own_text_hint",
         *(f"inside.example_{name}" for name in sounds),
         *(f"{view.name}.tab" for view in INSIDE_VIEWS),
+        *(f"figure.{kind}" for kind in KINDS),
     }
 
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from html import escape
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gradio as gr
 from gradio.components import Component
 
 from ui.errors import sentence
 from ui.fields import PLUMBING
+from ui.inside.report import Report
 from ui.inside.selection import Looked, Selection, inside_examples, source_of
 from ui.inside.strip import NAMES, PLACES, Strip, Updates
 from ui.panel import MODEL_QUEUE
@@ -25,6 +26,9 @@ from ui.service import Service
 from ui.views.notice import failed
 from ui.views.selector import selectable
 from ui.words import in_language, say
+
+if TYPE_CHECKING:
+    from analysis.figures.plate import Plate
 
 Pairs = list[tuple[str, str]]
 
@@ -40,6 +44,8 @@ class View(ABC):
     """Of its tab, in links and words (`name.tab`)."""
     link_names: ClassVar[tuple[str, ...]] = ()
     """Settings of its own that links carry."""
+    looks: ClassVar[bool] = True
+    """Whether it looks into the model that the strip selects; else `show` is given None, and once only."""
 
     def __init__(self, inside: Inside) -> None:
         self.inside = inside
@@ -61,6 +67,10 @@ class View(ABC):
         Raises:
             ValueError: it cannot be shown, in a sentence for the visitor.
         """
+
+    def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:  # noqa: ARG002
+        """Its figures for a report, of what is selected; given what `show` is."""
+        return ()
 
     def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:  # noqa: ARG002
         """What a link says of `link_names`: pairs that can be used, and what to change on the page."""
@@ -88,7 +98,9 @@ class Inside:
                 with gr.Tab(say(f"{name}.tab"), id=name, elem_id=f"tab-{name}") as tab:
                     self.views[name] = make(self)
                 self._tabs.append(tab)
+        self.report = Report(self)
         self._wire()
+        self.report.wire(self._made)
 
     @property
     def names(self) -> list[str]:
@@ -159,8 +171,9 @@ class Inside:
             except Exception as error:
                 return [failed(sentence(error)), *(gr.skip() for _ in outputs)]
 
-        return gr.on(
-            list(triggers),
+        # gr.on does not know the events that a widget names itself
+        wire = triggers[0] if len(triggers) == 1 else partial(gr.on, list(triggers))
+        return wire(
             in_language(handled),
             [*self.strip.inputs, *inputs],
             [self._problem, *outputs],
@@ -168,6 +181,15 @@ class Inside:
             concurrency_limit=self.service.settings.parallel_runs,
             **options,
         )
+
+    def settings_of(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Of the values of all views' settings, those of one."""
+        start = 0
+        for view in self.views.values():
+            if view.name == name:
+                break
+            start += len(view.settings)
+        return values[start : start + len(self.views[name].settings)]
 
     def _wire(self) -> None:
         strip = self.strip
@@ -211,18 +233,18 @@ class Inside:
         updates: dict[str, list[Any]] = {one: [gr.skip()] * len(view.outputs) for one, view in self.views.items()}
         problem, credit, selector = "", gr.skip(), gr.skip()
         if name in self.views:
-            own, start = self.views[name].settings, count
-            for view in self.views.values():
-                if view.name == name:
-                    break
-                start += len(view.settings)
             try:
+                view, own = self.views[name], self.settings_of(name, values[count:])
+                if not view.looks:
+                    if name not in made:
+                        updates[name] = list(view.show(None, *own))  # type: ignore[arg-type]
+                        made = {**made, name: ()}
+                    return [name, made, "", "", selector, *(one for part in self.views for one in updates[part])]
                 selection = self.strip.read(values[:count])
                 credit = _credit(selection)
                 if made.get(name) != (key := selection.key):
                     with self.looking(values[:count]) as looked:
-                        shown = self.views[name].show(looked, *values[start : start + len(own)])
-                        updates[name] = list(shown)
+                        updates[name] = list(view.show(looked, *own))
                         selector = gr.update(value=selectable(looked))
                     made = {**made, name: key}
             except Exception as error:
