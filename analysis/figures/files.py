@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -18,6 +19,8 @@ from analysis.figures.statement import Statement
 
 FigureFormat = Literal["svg", "pdf", "png"]
 FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
+_one_at_a_time = threading.Lock()
+"""For matplotlib's settings are those of the process: two threads that change them for a while undo each other's."""
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small, sharp at every size, and found by a search
     "svg.hashsalt": "data2vec",  # ids in the file do not change from run to run
@@ -48,7 +51,7 @@ def save_figure(figure: Figure, format: FigureFormat, *, dpi: int = 200, title: 
         metadata |= {"Description": told}
     file = io.BytesIO()
     # a plate's ground is transparent already, and some of its panels have one of their own
-    with matplotlib.rc_context(_STYLE):
+    with _one_at_a_time, matplotlib.rc_context(_STYLE):
         figure.savefig(file, format=format, transparent=not isinstance(figure, Plate), dpi=dpi, metadata=metadata)
     return file.getvalue()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import numpy as np
@@ -31,6 +32,13 @@ def test_the_same_figure_gives_the_same_bytes(format: FigureFormat) -> None:
     content = save_figure(make(), format, title="a title")
     assert content == save_figure(make(), format, title="a title")
     assert content.startswith({"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}[format])
+
+
+def test_figures_are_saved_from_many_threads() -> None:
+    make = SAMPLES["masked_tokens"]
+    expected = save_figure(make(), "svg")
+    with ThreadPoolExecutor(4) as pool:
+        assert {*pool.map(lambda _: save_figure(make(), "svg"), range(12))} == {expected}
 
 
 def test_an_svg_has_its_text_as_text_and_tells_its_story() -> None:
