@@ -245,7 +245,7 @@ class Attention(View):
             return {"why": say("attention.no_class", names=", ".join(made) or say("model.none"))}
         try:
             with self.inside.service.using(tool.name, looked.selection.model) as task:
-                found = class_relevance(task, looked.shown)
+                found = class_relevance(task, looked.shown)  # type: ignore[arg-type]
         except ValueError as error:
             return {"why": str(error)}
         return {
