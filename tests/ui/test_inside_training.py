@@ -139,17 +139,17 @@ def test_frames_hold_nothing_that_gradio_would_fill_in(make: Any, language: str)
     assert [sign for sign in ("${", "{{", "`", "\\") if sign in frame] == []
 
 
-def test_the_first_picture_is_sent_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_picture_is_the_whole_method_beside_a_collapse(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with gr.Blocks():
-        made = Training(service)
+        made = Training(SimpleNamespace(service=service))  # type: ignore[arg-type]
     assert made.replay.value is None  # nothing before the tab is opened
-    is_open, value = made.open(False)
-    assert is_open
+    [value] = made.show(None)
     assert [one["name"] for one in value["recordings"]] == list(FIRST)
     assert [one["name"] for one in value["choices"]] == bundled_recordings()
-    assert made.open(True) == [True, gr.skip()]
     monkeypatch.setattr("ui.inside.training.all_recordings", dict)
-    assert made.open(False) == [True, gr.skip()]  # installed without its assets
+    assert made.show(None) == [gr.skip()]  # installed without its assets
 
 
 # The line of those who wait ---------------------------------------------------------------------------------

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
+from gradio.components import Component
 
-from ui.fields import PLUMBING
+from ui.inside.selection import Looked
+from ui.inside.tab import Inside, View
 from ui.inside.training_lab import Lab
-from ui.service import Service
 from ui.views.replay import CURVES, NO_OTHER, SCRIPT, drawn, opening, recording_csv, template
 from ui.words import in_language, say
 
@@ -23,13 +24,14 @@ FIRST: Final[tuple[str, ...]] = ("healthy", "tau0")
 """The recordings that a visitor finds beside each other, where they are there."""
 
 
-class Training:
-    """Lays itself out where it is made."""
+class Training(View):
+    """Looks into no model that the strip selects: it has its own."""
 
-    name: Final = "training"
-    """Of its tab, in links and words."""
+    name = "training"
+    looks = False
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside)
         gr.HTML(
             f"<h2>{escape(say('training.replay_title'))}</h2><p>{escape(say('training.replay_intro'))}</p>",
             elem_classes=["intro", "html-plain"],
@@ -42,19 +44,18 @@ class Training:
             elem_classes=["html-plain"],
             apply_default_css=False,
         )
-        self._is_open = gr.State(False)
-        self.lab = Lab(service)
+        self.lab = Lab(inside.service)
 
-    def open_on(self, event: Callable[..., Any]) -> None:
-        """Draw the first picture on an event such as `tab.select`, the first time that it happens."""
-        event(in_language(self.open), self._is_open, [self._is_open, self.replay], **PLUMBING)
+    @property
+    def outputs(self) -> list[Component]:
+        return [self.replay]
 
-    def open(self, is_open: bool) -> list[Any]:
-        """What the replay begins with, once."""
-        if is_open or not (recordings := all_recordings()):
-            return [True, gr.skip()]
+    def show(self, looked: Looked | None, *settings: Any) -> list[Any]:  # noqa: ARG002
+        """What the replay begins with."""
+        if not (recordings := all_recordings()):
+            return [gr.skip()]
         names: list[str] = [name for name in FIRST if name in recordings] or list(recordings)
-        return [True, opening(recordings, names[0], names[1] if len(names) > 1 else NO_OTHER)]
+        return [opening(recordings, names[0], names[1] if len(names) > 1 else NO_OTHER)]
 
 
 def fetch_recording(asked: object) -> dict[str, Any]:
