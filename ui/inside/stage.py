@@ -13,7 +13,7 @@ from ui.fields import PLUMBING
 from ui.inside.selection import Looked, whole
 from ui.inside.stage_files import stage_file
 from ui.inside.tab import Pairs, View
-from ui.views.stage import START, stage_widget
+from ui.views.stage import START, phrases, stage_widget
 from ui.views.stage_data import MOST_SEED, Asked, drawn, read_positions, written_positions
 from ui.words import say
 
@@ -63,7 +63,7 @@ class Stage(View):
     def show(self, looked: Looked, *settings: Any) -> Sequence[Any]:
         asked = Asked.of(settings[0], looked)
         found = predicted(looked, asked)
-        return [gr.update(data=drawn(looked, found, asked, lacks(looked, found)))]
+        return [gr.update(data={**drawn(looked, found, asked, lacks(looked, found)), "phrases": phrases()})]
 
     def keep(self, looked: Looked, value: Any) -> Sequence[Any]:
         """The path of a file of what is shown."""
