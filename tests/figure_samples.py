@@ -22,7 +22,7 @@ from analysis.figures.places import (
     masked_waveform,
 )
 from analysis.figures.plate import Plate
-from analysis.figures.replay import training
+from analysis.figures.replay import training, training_maps
 from analysis.figures.stage import masked_errors, target_tiles
 from analysis.figures.statement import Statement
 from analysis.layer_comparison import LayerComparison, Measure
@@ -103,6 +103,7 @@ def recording(tau: float = 0.99) -> Recording:
     """Seven moments of a run."""
     moments = np.arange(7, dtype=np.float32)
     both = np.stack([moments, moments + 1], axis=1)
+    corners = np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, -1]])
     about = About(
         title="sample",
         description="",
@@ -130,7 +131,7 @@ def recording(tau: float = 0.99) -> Recording:
         cka=np.stack([1 - moments / 20, 1 - moments / 30, 1 - moments / 40], axis=1),
         distance=np.stack([moments / 50, moments / 60], axis=1),
         labels=np.arange(6, dtype=np.uint8) % 2,
-        positions=np.zeros((7, 6, 2), np.float32),
+        positions=(corners * (1 + tau * both[:, None])).astype(np.float32),
         explained=np.full(7, 0.5, np.float32),
         attention=np.full((7, 2, 5, 5), 0.2, np.float32),
     )
@@ -211,6 +212,7 @@ SAMPLES: dict[str, Callable[[], Plate]] = {
     "target_tiles_photo": lambda: target_tiles(target(), 4, grid=(4, 6), statement=SAID),
     "masked_errors": lambda: masked_errors(errors(), is_masked(), statement=SAID),
     "masked_errors_photo": lambda: masked_errors(errors(), is_masked(), grid=(4, 6), statement=SAID),
+    "training_maps": lambda: training_maps({"healthy": recording(), "tau 0": recording(0)}, [0, 3, 6], statement=SAID),
     "training": lambda: training({"healthy": recording(), "tau 0": recording(0)}, moment=3),
 }
 """By name: a figure of every kind, and of each of its forms."""

@@ -24,6 +24,7 @@ They import matplotlib; `statement`, `palette`, `overlay` and `relevance` do not
 * `stage.masked_errors(errors, is_masked, grid=)`: error, cosine and rank at each masked position
 * `maps.layouts(found, titles, labels, chosen=)`: small maps of the same items
 * `replay.training(recordings, moment=)`: recorded runs beside one another
+* `replay.training_maps(recordings, moments)`: their points moving, a scale a run
 
 * `curves.learning_curves(log, knn)`, `layers.by_layer(panels)`: plain figures of a training's log and of models' health
 * `overlay`, `relevance`: pictures drawn over photos with Pillow alone

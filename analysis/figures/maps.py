@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from analysis.figures.palette import categorical, hexadecimal
@@ -66,21 +67,7 @@ def layouts(
         place.patch.set(alpha=0.07, facecolor=INK)
         place.set(xticks=[], yticks=[])
         place.set_aspect("equal", adjustable="datalim")
-        for index, colour in enumerate(categorical(max(1, len(names)))):
-            points = one.points[of_item == index]
-            marker = _MARKERS[index % len(_MARKERS)]
-            name = drawable(names[index]) if names else None
-            place.scatter(
-                points[:, 0],
-                points[:, 1],
-                s=size,
-                marker=marker,
-                color=hexadecimal(colour),
-                alpha=0.8,
-                linewidths=0.3,
-                edgecolors=INK,
-                label=name,
-            )
+        scatter_by_label(place, one.points, of_item, names, size)
         if chosen is not None:
             for ring, thickness in (("black", 2.6), ("white", 1.2)):
                 place.scatter(
@@ -127,6 +114,23 @@ def layouts(
         table["label"] = np.tile(list(labels), len(found))
         arrays["labels"] = np.array(list(labels))
     return made.tell("layouts", stated, alt, arrays, table)
+
+
+def scatter_by_label(axes: Axes, points: NDArray[Any], labels: NDArray[Any], names: Sequence[str], size: float) -> None:
+    """Points by the colour and the marker of their label, which together no other of 56 labels has.
+
+    Args:
+        points: (items, 2).
+        labels: (items,) numbers into the names.
+        names: none: all points are alike.
+        size: of a marker, in square points.
+    """
+    for index, colour in enumerate(categorical(max(1, len(names)))):
+        chosen = points[labels == index] if names else points
+        marker = _MARKERS[index % len(_MARKERS)]
+        look: dict[str, Any] = {"color": hexadecimal(colour), "alpha": 0.8, "linewidths": 0.3, "edgecolors": INK}
+        label = drawable(names[index]) if names else None
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=size, marker=marker, label=label, **look)
 
 
 def _trust(one: Layout) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.figures.maps import scatter_by_label
 from analysis.figures.palette import STUDENT, TARGET, TEACHER, hexadecimal
-from analysis.figures.plate import Plate, drawable, dress, legend_above, plate
-from analysis.figures.statement import NOTHING_ELSE, Statement, alternative
+from analysis.figures.plate import SMALL, Plate, drawable, dress, legend_above, plate
+from analysis.figures.statement import NOTHING_ELSE, Statement, alternative, number
 from analysis.figures.style import INK
 from analysis.recordings import ROLES, Recording
 
@@ -77,6 +78,67 @@ def training(
     for name, one in recordings.items():
         arrays |= {f"{name} {field}": getattr(one, field) for field in _FIELDS}
     return made.tell("training", stated, alt, arrays, table)
+
+
+def training_maps(
+    recordings: Mapping[str, Recording], moments: Sequence[int] = (), *, statement: Statement = NOTHING_ELSE
+) -> Plate:
+    """The fixed items as points at some moments, a row a run. A run has one scale, so that what collapses draws
+    together, told by how far its panels reach from their middle; below each stands the share of the variance it shows.
+
+    Args:
+        recordings: by a short name; of the same classes.
+        moments: indices into the steps; the first, three between and the last by default.
+        statement: what is known besides.
+
+    Raises:
+        ValueError: no recordings, or a moment that one of them does not have.
+    """
+    if not recordings:
+        raise ValueError("recordings: expected at least one")
+    shortest = min(len(one.steps) for one in recordings.values())
+    moments = list(moments) or np.unique(np.linspace(0, shortest - 1, 5).astype(int)).tolist()
+    if not all(0 <= moment < shortest for moment in moments):
+        raise ValueError(f"moments={list(moments)}: the shortest run has {shortest}")
+    made = plate(max(3.4, 1.45 * len(moments) + 0.3), 1.6 * len(recordings) + 0.85)
+    panels = made.subplots(len(recordings), len(moments), squeeze=False)
+    table: dict[str, list[Any]] = {name: [] for name in ("run", "step", "item", "class", "x", "y")}
+    for row, (name, one) in enumerate(recordings.items()):
+        reach = float(np.abs(one.positions[moments]).max()) * 1.06 or 1.0
+        for column, moment in enumerate(moments):
+            axes = dress(panels[row, column], f"step {one.steps[moment]}")
+            axes.patch.set(alpha=0.07, facecolor=INK)
+            axes.set(xticks=[], yticks=[], xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+            scatter_by_label(axes, one.positions[moment], one.labels, [str(label) for label in one.about.classes], 7.0)
+            axes.set_xlabel(f"{one.explained[moment]:.0%}", fontsize=SMALL, color=INK)
+            if column == 0:
+                axes.set_ylabel(f"{drawable(name)}  \u00b1{number(reach)}")
+            table["run"] += [name] * len(one.labels)
+            table["step"] += [int(one.steps[moment])] * len(one.labels)
+            table["item"] += range(len(one.labels))
+            table["class"] += [one.about.classes[label] for label in one.labels]
+            table["x"] += one.positions[moment, :, 0].tolist()
+            table["y"] += one.positions[moment, :, 1].tolist()
+    first = next(iter(recordings.values()))
+    spreads = first.positions.std(axis=(1, 2))
+    stated = dataclasses.replace(
+        statement,
+        model=statement.model or first.about.model,
+        role=statement.role or "student",
+        n=len(first.labels),
+        estimator="PCA",
+        seed=first.about.settings.get("seed", statement.seed),
+        more={**statement.more, "measured layer": first.about.layer},
+    )
+    alt = alternative(
+        "training_maps",
+        runs=len(recordings),
+        moments=len(moments),
+        items=len(first.labels),
+        spread=float(spreads[-1] / spreads.max()) if spreads.any() else 0.0,
+    )
+    arrays = {f"{name} positions": one.positions[moments] for name, one in recordings.items()}
+    return made.tell("training_maps", stated, alt, arrays, table)
 
 
 _FIELDS = (

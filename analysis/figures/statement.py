@@ -30,6 +30,7 @@ Kind = Literal[
     "target_tiles",
     "masked_errors",
     "training",
+    "training_maps",
 ]
 """Of a figure: the name of the function that draws it."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -58,6 +59,7 @@ MISLEADS: Mapping[Kind, str] = MappingProxyType(
         "target_tiles": "Like colours are alike in three directions only, and say nothing about all the others.",
         "masked_errors": "An error is relative to its own target, so errors of different K or tensors do not compare.",
         "training": "The target moves while the student learns, so a falling loss alone may be a collapse.",
+        "training_maps": "Only distances within one run can be read: each has a scale of its own, and axes have no meaning.",
     }
 )
 """One sentence a figure on how it can mislead."""
@@ -92,6 +94,9 @@ ALTERNATIVES: Mapping[Kind, str] = MappingProxyType(
             "{first:.0%} of them, chance {chance:.1%}."
         ),
         "training": "{runs} training runs; the loss ends at {last:.2f}, and neighbours' accuracy at {knn:.1%}.",
+        "training_maps": (
+            "{runs} runs at {moments} moments, {items} items; their spread ends at {spread:.0%} of the widest."
+        ),
     }
 )
 """One sentence a figure for who cannot see it, with its main number in it."""

@@ -28,7 +28,7 @@ from analysis.figures.places import (
     masked_tokens,
 )
 from analysis.figures.plate import Plate, drawable
-from analysis.figures.replay import training
+from analysis.figures.replay import training, training_maps
 from analysis.figures.stage import masked_errors, target_tiles
 from analysis.figures.statement import ALTERNATIVES, KINDS, MISLEADS, NAMES, Phrase, Statement, number
 from analysis.layer_comparison import MEASURES
@@ -334,6 +334,8 @@ REFUSED = {
     "predictions": (lambda: target_tiles(samples.target(), 4, predictions=np.ones((1, 6))), "predictions: expected"),
     "errors": (lambda: masked_errors(samples.errors(), samples.is_masked(10)), "errors: 12 for"),
     "runs": (lambda: training({}), "recordings: expected"),
+    "no runs": (lambda: training_maps({}), "recordings: expected"),
+    "moments": (lambda: training_maps({"a": samples.recording()}, [9]), r"moments=.9.: the shortest run has 7"),
     "moment": (lambda: training({"a": samples.recording()}, moment=7), "moment=7: the shortest has 7"),
 }
 
