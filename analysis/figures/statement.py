@@ -59,7 +59,9 @@ MISLEADS: Mapping[Kind, str] = MappingProxyType(
         "target_tiles": "Like colours are alike in three directions only, and say nothing about all the others.",
         "masked_errors": "An error is relative to its own target, so errors of different K or tensors do not compare.",
         "training": "The target moves while the student learns, so a falling loss alone may be a collapse.",
-        "training_maps": "Only distances within one run can be read: each has a scale of its own, and axes have no meaning.",
+        "training_maps": (
+            "Only distances within one run can be read: each has a scale of its own, and axes have no meaning."
+        ),
     }
 )
 """One sentence a figure on how it can mislead."""
