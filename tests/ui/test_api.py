@@ -52,6 +52,18 @@ def test_the_api_page_lists_these_endpoints_and_nothing_else(client: Client) -> 
         ],
         "/classify_image": [("image", False), ("model", True)],
         "/segment_image": [("image", False), ("model", True)],
+        "/predict_masked": [
+            ("modality", False),
+            *((name, True) for name in ("text", "file", "model", "masked", "k", "seed")),
+        ],
+        "/attention_map": [
+            ("modality", False),
+            *((name, True) for name in ("text", "file", "model", "role", "layer", "head", "query")),
+        ],
+        "/embed": [
+            ("modality", False),
+            *((name, True) for name in ("text", "file", "model", "role", "layer", "pooling")),
+        ],
         "/list_models": [],
     }
     assert all(endpoint["description"] for endpoint in named.values())

@@ -129,14 +129,12 @@ def template() -> str:
 
 def phrases(modality: str) -> dict[str, str]:
     """What the script says; it fills in the places in braces."""
-    position, several = {
-        "vision": (say("attention.patch"), say("attention.patches")),
-        "text": (say("attention.token"), say("attention.tokens")),
-        "audio": (say("attention.frame"), say("attention.frames")),
-    }[modality]
     named = {
-        "position": position,
-        "several": several,
+        "several": {
+            "vision": say("attention.patches"),
+            "text": say("attention.tokens"),
+            "audio": say("attention.frames"),
+        }[modality],
         "sinks": {
             "vision": say("attention.sinks_vision"),
             "text": say("attention.sinks_text"),
@@ -147,6 +145,11 @@ def phrases(modality: str) -> dict[str, str]:
             "vision": say("attention.distance_vision"),
             "text": say("attention.distance_text"),
             "audio": say("attention.distance_audio"),
+        }[modality],
+        "named": {
+            "vision": say("attention.the_patch", label="{label}"),
+            "text": say("attention.the_token", label="{label}"),
+            "audio": say("attention.the_frame", label="{label}"),
         }[modality],
         "misleads": {
             "vision": say("attention.misleads_vision"),
@@ -199,7 +202,7 @@ def phrases(modality: str) -> dict[str, str]:
         "student": say("inside.student"),
         "teacher": say("inside.teacher"),
         "difference": say("inside.difference"),
-        "class_token": say("inside.class_token"),
+        "class_token": say("attention.sinks_vision"),
         "statement": say(
             "attention.statement",
             model="{model}",
@@ -283,6 +286,7 @@ def _sound(shown: Shown) -> dict[str, Any]:
         "columns": decibels.shape[1],
         "codes": encoded(np.rint(255 * (1 - decibels[::-1] / QUIETEST)).astype(np.uint8)),
         "seconds": len(shown.waveform) / shown.rate,
+        "kilohertz": f"{shown.rate / 2000:g}",
     }
 
 

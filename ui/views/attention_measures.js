@@ -83,7 +83,8 @@ function drawMeasures(box, at, found) {
 
 function measureChart(canvas, at, found, name, baseline, top, width) {
   const height = 210, left = 40, bottom = height - 26, context = prepared(canvas, width, height), depth = at.data.depth;
-  const x = (layer) => left + ((layer - 0.5) / depth) * (width - left), y = (value) => bottom - (value / top) * (bottom - 12);
+  const right = width - 8 - context.measureText(at.phrases.uniform).width;
+  const x = (layer) => left + ((layer - 0.5) / depth) * (right - left), y = (value) => bottom - (value / top) * (bottom - 12);
   context.fillStyle = at.ink;
   context.textAlign = "right";
   for (let i = 0; i <= 4; i++) {
@@ -91,23 +92,23 @@ function measureChart(canvas, at, found, name, baseline, top, width) {
     context.globalAlpha = 1;
     if (i % 2 === 0) context.fillText(shortly(value), left - 6, clamp(y(value), 8, bottom));
     context.globalAlpha = 0.12;
-    context.fillRect(left, y(value), width - left, 1);
+    context.fillRect(left, y(value), right - left, 1);
   }
   context.globalAlpha = 1;
   context.textAlign = "center";
-  const every = Math.ceil((depth * 18) / (width - left));
+  const every = Math.ceil((depth * 18) / (right - left));
   for (let layer = 1; layer <= depth; layer += every) context.fillText(layer, x(layer), bottom + 14);
   context.setLineDash([5, 4]);
   context.strokeStyle = at.ink;
   context.lineWidth = 1;
   context.beginPath();
   context.moveTo(left, y(baseline));
-  context.lineTo(width, y(baseline));
+  context.lineTo(right, y(baseline));
   context.stroke();
   context.setLineDash([]);
   context.textAlign = "right";
-  context.fillText(at.phrases.uniform, width - 2, clamp(y(baseline) + (y(baseline) < 24 ? 11 : -9), 8, bottom));
-  const room = Math.min(0.8 * ((width - left) / depth), 90), heads = at.data.heads;
+  context.fillText(at.phrases.uniform, width - 2, clamp(y(baseline), 8, bottom));
+  const room = Math.min(0.8 * ((right - left) / depth), 90), heads = at.data.heads;
   for (const one of found.roles) {
     one[name].forEach((row, i) => row.forEach((value, head) => {
       const isChosen = i + 1 === at.layer && head + 1 === at.head, kind = one.kinds?.[i][head];

@@ -66,8 +66,8 @@ function draw() {
     scheduled = false;
     if (!data || data.isEmpty || !part(".pictures").clientWidth) return;
     const at = now();
-    drawAll(at);
     tell(at);
+    drawAll(at);
   });
 }
 
@@ -104,12 +104,14 @@ function ramp(at) {
 
 // What is told -----------------------------------------------------------------------------------------------------------
 
+// A place within a sentence.
+const named = (place) => (place < data.classTokens ? phrases.class_token : fill(phrases.named, { label: data.labels[place] }));
 const headName = (head) => (head ? fill(phrases.head, { head }) : phrases.mean_of_heads);
 const percent = (share) => fill(phrases.percent, { number: share < 0.001 ? "< 0.1" : (100 * share).toFixed(share < 0.1 ? 1 : 0) });
 const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 
 function tell(at) {
-  const { layer, head, place, row } = at, query = data.labels[place];
+  const { layer, head, place, row } = at, query = named(place);
   setText(part("figure.heads figcaption"), at.isRollout ? phrases.rollout_title : phrases.heads_title);
   const title = at.isClass
     ? fill(phrases.class_place, { label: relevance.label, percent: percent(relevance.probability) })
@@ -119,13 +121,13 @@ function tell(at) {
   const notes = [title];
   if (at.signed) {
     const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a]), last = order.at(-1);
-    notes.push(fill(phrases.most_both, { more: data.labels[order[0]], weight: shortly(row[order[0]]), other: data.labels[last], less: shortly(row[last]) }));
+    notes.push(fill(phrases.most_both, { more: named(order[0]), weight: shortly(row[order[0]]), other: named(last), less: shortly(row[last]) }));
   } else if (Math.max(...row) <= 0) {
     notes.push(phrases.relevance_none);
   } else {
     const best = at.mass.order[0];
     notes.push(fill(phrases.mass, { count: at.mass.count, all: row.length, several: phrases.several }));
-    notes.push(fill(phrases.most, { place: data.labels[best], weight: shortly(row[best]) }));
+    notes.push(fill(phrases.most, { place: named(best), weight: shortly(row[best]) }));
   }
   const isWaiting = waitingFor || (!at.isClass && !at.maps.isExact(selected().position));
   if (!at.maps.whole && !at.isClass && isWaiting) notes.push(phrases.loading);
@@ -186,7 +188,7 @@ function tellCheck(at) {
   box.hidden = !check || !isShownCheck(at) || at.isClass;
   if (box.hidden) return;
   const who = check.head ? fill(phrases.check_one, { head: check.head }) : phrases.check_all;
-  const notes = [check.rho === null ? phrases.check_undefined : fill(phrases.check_found, { rho: check.rho.toFixed(2).replace("-", "−"), n: check.raw.length, layer: check.layer, who, query: data.labels[at.place] })];
+  const notes = [check.rho === null ? phrases.check_undefined : fill(phrases.check_found, { rho: check.rho.toFixed(2).replace("-", "−"), n: check.raw.length, layer: check.layer, who, query: named(at.place) })];
   if (check.raw.length < data.labels.length) notes.push(fill(phrases.check_grouped, { count: check.raw.length }));
   if (data.role === "difference") notes.push(phrases.check_student);
   setText(part(".check .found"), notes.join(phrases.between));

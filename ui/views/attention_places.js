@@ -93,7 +93,7 @@ function drawSound(at) {
   context.drawImage(at.spectrogram, SOUND_GUTTER, middle + 10, area, SOUND_LANE);
   context.fillStyle = ink;
   context.textAlign = "right";
-  context.fillText("kHz", SOUND_GUTTER - 6, middle + 16);
+  context.fillText(`${data.sound.kilohertz} kHz`, SOUND_GUTTER - 6, middle + 16);
   context.fillText("0", SOUND_GUTTER - 6, bottom - 6);
   soundWeights(context, at, { x, wide, top, middle });
   let free = -Infinity;
@@ -135,7 +135,7 @@ function soundWeights(context, at, { x, wide, top, middle }) {
   const { row, data } = at, lane = middle - top, largest = Math.max(at.limit, 1e-9);
   const zero = at.signed ? top + lane / 2 : middle, unit = at.signed ? lane / 2 : lane;
   for (let k = 0; k < row.length; k++) {
-    const height = clamp(row[k] / largest, -1, 1) * unit, left = x(k * data.step);
+    const share = clamp(row[k] / largest, -1, 1), height = (at.signed ? share : Math.sqrt(share)) * unit, left = x(k * data.step);
     context.fillStyle = at.signed ? rolesColour(row[k] >= 0 ? "student" : "teacher") : rolesColour(data.role);
     context.fillRect(left, Math.min(zero, zero - height), Math.max(wide - (wide > 4 ? 1 : 0), 0.75), Math.abs(height));
     if (at.chosen?.[k]) {
@@ -150,6 +150,7 @@ function soundWeights(context, at, { x, wide, top, middle }) {
   context.textAlign = "right";
   context.fillText(shortly(largest), SOUND_GUTTER - 6, top + 6);
   context.fillText(at.signed ? shortly(-largest) : "0", SOUND_GUTTER - 6, middle - 5);
+  if (!at.signed) context.fillText(shortly(largest / 4), SOUND_GUTTER - 6, top + lane / 2);
 }
 
 function timeAxis(context, seconds, { x, area, bottom, ink, width }) {
