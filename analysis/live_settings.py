@@ -7,7 +7,7 @@ from typing import Final
 
 DEPTH: Final = 4
 """Blocks of the student."""
-STEPS: Final = 800
+STEPS: Final = 400
 """Of a whole run."""
 LONGEST: Final = 120.0
 """Seconds that a run may take."""
@@ -28,8 +28,8 @@ class LiveSettings:
     masked: float = 0.65
     """Share of the patches that the student does not see."""
     is_normalised: bool = True
-    """Whether targets are normalised: each layer over the patches, their average over the channels."""
-    rate: float = 2e-3
+    """Whether targets are normalised: the average of the layers, over the channels."""
+    rate: float = 3e-3
     """Learning rate at its peak."""
     seed: int = 0
     seconds: float = 60.0

@@ -54,7 +54,7 @@ CUT: Final = 72
 """Side of a piece before it is reduced, in pixels of the stored photograph."""
 GRID: Final = (4, 2)
 """Pieces along the longer and the shorter side of a photograph whose neighbours are looked for."""
-BATCH: Final = 16
+BATCH: Final = 32
 """Pieces of a step."""
 SHARE: Final = 0.3
 """Of the time that may go into looking, about."""
@@ -227,7 +227,7 @@ def method_of(settings: LiveSettings) -> Method:
         targets=TargetRule(
             top_layers=settings.top_layers,
             tensor="hidden",
-            layer_norm="instance" if settings.is_normalised else "none",
+            layer_norm="none",  # over the patches, it would keep tau = 0 from collapsing so soon
             mean_norm="layer" if settings.is_normalised else "none",
         ),
         head="linear",

@@ -81,7 +81,7 @@ def test_what_is_drawn_is_what_was_recorded(name: str) -> None:
 def test_no_view_sends_too_much() -> None:
     recordings = all_recordings()
     assert set(FIRST) <= set(recordings)
-    assert len(json.dumps(replay.opening(recordings, *FIRST))) < MOST
+    assert len(json.dumps(fetch_recording({"what": "opening"}))) < MOST
     sizes = [len(json.dumps(fetch_recording({"name": name, "what": "drawn"}))) for name in recordings]
     assert max(sizes) < MOST / 4
 
@@ -145,11 +145,13 @@ def test_the_first_picture_is_the_whole_method_beside_a_collapse(
     with gr.Blocks():
         made = Training(SimpleNamespace(service=service))  # type: ignore[arg-type]
     assert made.replay.value is None  # nothing before the tab is opened
-    [value] = made.show(None)
+    assert (made.outputs, made.show(None)) == ([], [])
+    value = fetch_recording({"what": "opening"})
     assert [one["name"] for one in value["recordings"]] == list(FIRST)
     assert [one["name"] for one in value["choices"]] == bundled_recordings()
     monkeypatch.setattr("ui.inside.training.all_recordings", dict)
-    assert made.show(None) == [gr.skip()]  # installed without its assets
+    with pytest.raises(ValueError, match="could not be fetched"):  # installed without its assets
+        fetch_recording({"what": "opening"})
 
 
 # The line of those who wait ---------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 REQUEST: Any = SimpleNamespace(session_hash="a")
-VALUES = (0.99, 0.996, 3, 0.65, True, 0.002, 0, 60)
+VALUES = (0.99, 0.996, 3, 0.65, True, 0.003, 0, 60)
 
 
 def test_a_run_is_told_from_start_to_end(lab: Lab) -> None:
@@ -334,7 +336,7 @@ def test_a_run_is_told_from_start_to_end(lab: Lab) -> None:
     assert last["columns"]["cka_layer_1"] == [None, None]
     assert last["columns"]["knn_teacher"] == [0.25, 0.25]
     assert last["data"] == DATA
-    assert "5 of 800" in last["said"]
+    assert "5 of 400" in last["said"]
     assert shown[1]["run"] == 1
     assert next(iter(lab.run(REQUEST, *VALUES)))["state"] == "starting"
 
@@ -358,7 +360,7 @@ def test_a_line_that_is_full_is_told(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [(0.99, 0.996, 3, 0.65, True, 0.002, None, 60), (2, *VALUES[1:]), ("x", *VALUES[1:])]
+    "values", [(0.99, 0.996, 3, 0.65, True, 0.003, None, 60), (2, *VALUES[1:]), ("x", *VALUES[1:])]
 )
 def test_settings_that_cannot_be_used_are_refused_in_a_sentence(lab: Lab, values: tuple[Any, ...]) -> None:
     [said] = lab.run(REQUEST, *values)
@@ -389,7 +391,7 @@ def test_presets_leave_out_one_thing_each() -> None:
 def test_settings_are_told_in_words() -> None:
     assert settings_of(VALUES) == LiveSettings()
     assert training.settings_in_words(LiveSettings()) == (
-        "tau 0.99–0.996, K 3, 65 % hidden, normalised, rate 0.002, seed 0"
+        "tau 0.99–0.996, K 3, 65 % hidden, normalised, rate 0.003, seed 0"
     )
     steady = LiveSettings(tau_start=0, tau_end=0, is_normalised=False)
     assert training.settings_in_words(steady).startswith("tau 0, K 3, 65 % hidden, not normalised")

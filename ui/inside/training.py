@@ -48,27 +48,29 @@ class Training(View):
 
     @property
     def outputs(self) -> list[Component]:
-        return [self.replay]
+        """None: the replay fetches what it shows, so that it waits for no model."""
+        return []
 
     def show(self, looked: Looked | None, *settings: Any) -> list[Any]:  # noqa: ARG002
-        """What the replay begins with."""
-        if not (recordings := all_recordings()):
-            return [gr.skip()]
-        names: list[str] = [name for name in FIRST if name in recordings] or list(recordings)
-        return [opening(recordings, names[0], names[1] if len(names) > 1 else NO_OTHER)]
+        """Nothing, as of `outputs`."""
+        return []
 
 
 def fetch_recording(asked: object) -> dict[str, Any]:
-    """A recording as the replay draws it (`what`: drawn) or as a file (`csv`, `npz`); cheap, for anybody may call it.
+    """What the replay begins with (`what`: opening), a recording as it is drawn (`drawn`) or as a file (`csv`, `npz`);
+    cheap, for anybody may call it.
 
     Args:
-        asked: from the page: `name` of a bundled recording, and `what`.
+        asked: from the page: `what`, and `name` of a bundled recording.
 
     Raises:
         ValueError: it asks for nothing that there is.
     """
     name, what = (asked.get("name"), asked.get("what")) if isinstance(asked, Mapping) else (None, None)
     recordings = all_recordings()
+    if what == "opening" and recordings:
+        names = [one for one in FIRST if one in recordings] or list(recordings)
+        return opening(recordings, names[0], names[1] if len(names) > 1 else NO_OTHER)
     if not isinstance(name, str) or name not in recordings or what not in ("drawn", "csv", "npz"):
         raise ValueError(say("training.failed"))
     if what == "drawn":

@@ -11,9 +11,14 @@ let choices = [], shown = ["", ""], known = new Map();
 let moment = 0, drawnAt = 0; // the moment that is chosen, and, on the way to it, the one that is drawn
 let head = 0, query = 0, chosenClass = null, timer = null, frame = null, pointed = null;
 
-function read() {
-  const value = props.value;
-  if (!value || !value.recordings) return;
+async function begin() {
+  let value;
+  try {
+    value = await server.fetch_recording({ what: "opening" });
+  } catch {
+    part(".waiting").textContent = part(".waiting").dataset.failed;
+    return;
+  }
   ({ phrases, choices } = value);
   shown = [value.first, value.second];
   for (const one of value.recordings) keep(one);
@@ -577,5 +582,4 @@ function point(next) {
 }
 
 redrawn(draw);
-watch("value", read);
-read();
+begin();

@@ -66,7 +66,8 @@ def template() -> str:
         f'<div class="sources">{source}{source}</div>'
         f'<details class="table"><summary>{escape(say("training.table"))}</summary><div class="box" role="region" '
         f'tabindex="0" aria-label="{escape(say("training.table"))}"></div></details></div>'
-        f'<p class="waiting notice empty">{escape(say("training.loading"))}</p>'
+        f'<p class="waiting notice empty" data-failed="{escape(say("training.failed"))}">'
+        f"{escape(say('training.loading'))}</p>"
     )
 
 
