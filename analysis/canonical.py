@@ -61,6 +61,11 @@ def svcca(x: NDArray[Any], y: NDArray[Any], *, variance: float = VARIANCE) -> fl
     return mean_correlation(_leading(x, variance), _leading(y, variance))
 
 
+def kept_directions(features: NDArray[Any], variance: float = VARIANCE) -> int:
+    """How many directions `svcca` keeps of (items, dim) features."""
+    return int(_leading(features, variance).shape[1])
+
+
 def pwcca(x: NDArray[Any], y: NDArray[Any]) -> float:
     """Canonical correlations weighted by how much of x their directions carry (projection weighting, arXiv
     1806.05759). Not symmetric: the weights are those of x.

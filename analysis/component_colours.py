@@ -61,3 +61,42 @@ class ColourBasis:
         width = self.high - self.low
         shares = np.where(width > 0, (places - self.low) / np.where(width > 0, width, 1), 0.5)
         return np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
+
+
+def followed_colours(layers: NDArray[Any], others: NDArray[Any] | None = None) -> tuple[NDArray[np.uint8], list[float]]:
+    """Colours of positions layer by layer: each layer has a basis of its own, turned so that colours change as little
+    as they can from one layer to the next. What changes anyway, has changed.
+
+    Args:
+        layers: (layers, positions, dim), which the bases are fitted to.
+        others: (layers, positions, dim) of a model that shares their axes, drawn on the same bases below them.
+
+    Returns:
+        (layers, positions, 3) red, green and blue, of `others` after those of `layers` along the positions; and what
+        share of the variance the three directions hold in each layer.
+
+    Raises:
+        ValueError: not three axes, or fewer than two positions.
+    """
+    if layers.ndim != 3 or layers.shape[1] < 2 or (others is not None and others.shape != layers.shape):
+        raise ValueError(f"layers must be (layers, positions, dim) with at least two positions, got {layers.shape}")
+    colours, shares = [], []
+    earlier: NDArray[np.float64] | None = None
+    for index, layer in enumerate(layers):
+        basis = ColourBasis.of(layer)
+        places = _places(basis, layer)
+        rows = places if others is None else np.concatenate([places, _places(basis, others[index])])
+        if earlier is not None:
+            left, _, right = np.linalg.svd(places.T @ earlier)
+            places, rows = places @ left @ right, rows @ left @ right
+        low, high = np.percentile(places, _TAILS, axis=0)
+        width = np.where(high > low, high - low, 1)
+        colours.append(np.rint(255 * np.where(high > low, (rows - low) / width, 0.5).clip(0, 1)).astype(np.uint8))
+        shares.append(sum(basis.explained))
+        # of one length, for only directions shall be followed
+        earlier = places / max(float(np.linalg.norm(places)), 1e-12)
+    return np.stack(colours), shares
+
+
+def _places(basis: ColourBasis, vectors: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray((np.asarray(vectors, dtype=np.float64) - basis.mean) @ basis.directions.T)

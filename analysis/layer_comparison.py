@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.canonical import pwcca, svcca
+from analysis.canonical import kept_directions, pwcca, svcca
 from analysis.neighbours import mean_cosine, mutual_knn, procrustes_distance
 from analysis.similarity import FEWEST_ITEMS, linear_cka
 
@@ -96,6 +96,20 @@ def compare_layers(
         estimator=estimator,
         chance=chance,
     )
+
+
+def fewest_items(first: NDArray[Any], second: NDArray[Any], measure: Measure) -> int:
+    """How many items a measure needs on these two sides.
+
+    Args:
+        first: (layers, items, dim).
+        second: (other layers, items, other dim).
+    """
+    if measure == "pwcca":
+        return 2 * (first.shape[2] + second.shape[2])
+    if measure == "svcca":
+        return 2 * sum(max(kept_directions(layer) for layer in side) for side in (first, second))
+    return FEWEST_ITEMS
 
 
 _Compare = Callable[[NDArray[Any], NDArray[Any]], float]

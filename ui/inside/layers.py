@@ -1,0 +1,447 @@
+"""The view "Layers": two sides layer by layer, how alike they are, how they lie, and what can be read off them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import gradio as gr
+from gradio.components import Component
+
+from ui.errors import sentence
+from ui.fields import PLUMBING
+from ui.inside import layers_sections as sections
+from ui.inside.layers_files import make_files
+from ui.inside.layers_own import own_items
+from ui.inside.layers_sides import (
+    NULLS,
+    OWN,
+    Choice,
+    Kept,
+    OtherModelError,
+    Pair,
+    cross_choices,
+    fitting_models,
+    fitting_sets,
+    kept,
+    other_side,
+    pair_of,
+    settled,
+)
+from ui.inside.selection import Looked, Selection
+from ui.inside.strip import FIRST, Updates
+from ui.inside.tab import Pairs, View
+from ui.panel import MODEL_QUEUE
+from ui.views import layers_maps, layers_matrix
+from ui.views.layers_colours import layer_colours
+from ui.views.notice import failed
+from ui.words import in_language, say
+
+if TYPE_CHECKING:
+    from analysis.item_vectors import ItemSet
+    from ui.inside.tab import Inside
+
+METHODS: Final = ("pca", "umap", "tsne")
+NAMES: Final = ("items", "other_model", "other_role", "measure", "null", "map")
+ROLES: Final = ("student", "teacher")
+_LAZY: Final = """
+const ask = () => {
+  const part = element.querySelector(".pending");
+  if (!part) return;
+  new IntersectionObserver((seen, watcher) => {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    watcher.disconnect();
+    if (part.isConnected) trigger("look");
+  }, { rootMargin: "300px" }).observe(part);
+};
+watch("value", () => setTimeout(ask));
+ask();
+"""
+
+
+class Layers(View):
+    """One side against another on the same items."""
+
+    name = "layers"
+    link_names = NAMES
+
+    def __init__(self, inside: Inside) -> None:
+        super().__init__(inside)
+        self._service = inside.service
+        self._store: Kept = kept(inside.service)
+        gr.HTML(f'<div class="intro"><p>{say("layers.intro")}</p></div>', elem_classes="html-plain")
+        with gr.Row(elem_classes="layers-controls"):
+            self.items = gr.Dropdown(
+                self._set_choices(FIRST, FIRST), label=say("layers.items"), elem_id="layers-items", min_width=220
+            )
+            self.other_model = gr.Dropdown(
+                [(say("layers.automatic"), "")],
+                value="",
+                label=say("layers.other_model"),
+                elem_id="layers-other-model",
+                min_width=220,
+            )
+            self.other_role = gr.Radio(
+                [(say("inside.student"), "student"), (say("inside.teacher"), "teacher")],
+                value="teacher",
+                label=say("layers.other_role"),
+                elem_id="layers-other-role",
+                min_width=180,
+            )
+        self._batch()
+        self._problem = gr.HTML(elem_id="layers-problem", elem_classes=["html-plain", "inside-problem"])
+        _heading("compare", say("layers.compare_title"), say("layers.compare_intro"))
+        with gr.Row(elem_classes="layers-controls"):
+            self.measure = gr.Dropdown(
+                [(sections.measure_name(one), one) for one in sections.MEASURES],
+                value="cka",
+                label=say("layers.measure"),
+                elem_id="layers-measure",
+                min_width=220,
+            )
+            nulls = {
+                "none": say("layers.null_none"),
+                "shuffled": say("layers.null_shuffled"),
+                "untrained": say("layers.null_untrained"),
+            }
+            self.null = gr.Radio(
+                [(nulls[one], one) for one in NULLS],
+                value="none",
+                label=say("layers.null"),
+                elem_id="layers-null",
+                min_width=320,
+            )
+        self.comparison = _html("layers-compare", layers_matrix.SCRIPT.read_text(encoding="utf-8") + _LAZY)
+        _heading("maps", say("layers.maps_title"), say("layers.maps_intro"))
+        self.map = gr.Radio(
+            [("PCA", "pca"), ("UMAP", "umap"), ("t-SNE", "tsne")],
+            value="pca",
+            label=say("layers.method"),
+            info=say("layers.method_info"),
+            elem_id="layers-map",
+        )
+        self.maps = gr.HTML(
+            html_template=layers_maps.template(),
+            js_on_load=layers_maps.SCRIPT.read_text(encoding="utf-8"),
+            server_functions=[in_language(layers_maps.fetch_media)],
+            elem_id="layers-maps",
+            elem_classes=["html-plain"],
+            apply_default_css=False,
+        )
+        gr.HTML(f'<p class="small misleads">{say("layers.maps_misleads")}</p>', elem_classes="html-plain")
+        _heading("colours", say("layers.colours_title"), say("layers.colours_intro"))
+        self.colours = _html("layers-colours", "")
+        _heading("geometry", say("layers.geometry_title"), say("layers.geometry_intro"))
+        self.geometry = _html("layers-geometry", _LAZY)
+        _heading("knows", say("layers.knows_title"), say("layers.knows_intro"))
+        self.knows = _html("layers-knows", _LAZY)
+        _heading("keep", say("layers.keep_title"), say("layers.keep_intro"))
+        self._make_files = gr.Button(say("layers.make_files"), size="sm", elem_id="layers-make-files")
+        self._files = gr.File(
+            label=say("layers.files"), file_count="multiple", interactive=False, visible=False, elem_id="layers-files"
+        )
+        self._wire()
+
+    def _batch(self) -> None:
+        with gr.Accordion(say("layers.own"), open=False, elem_id="layers-own"):
+            gr.HTML(f'<p class="small">{self._limits()}</p>', elem_classes="html-plain")
+            self._own_files = gr.File(
+                label=say("layers.own_files"),
+                file_count="multiple",
+                visible=FIRST != "text",
+                elem_id="layers-own-files",
+                height=160,
+            )
+            self._own_text = gr.Textbox(
+                label=say("layers.own_text"), lines=5, max_lines=12, visible=FIRST == "text", elem_id="layers-own-text"
+            )
+            self._use_own = gr.Button(say("layers.own_use"), size="sm", elem_id="layers-own-use")
+
+    @property
+    def outputs(self) -> list[Component]:
+        return [
+            *(self.items, self.other_model, self.other_role, self._own_files, self._own_text),
+            *(self.comparison, self.maps, self.colours, self.geometry, self.knows, self._files),
+        ]
+
+    @property
+    def settings(self) -> list[Component]:
+        return [
+            *(self.items, self.other_model, self.other_role, self.measure, self.null, self.map),
+            *(self._own_files, self._own_text),
+        ]
+
+    def show(self, looked: Looked, *settings: Any) -> Sequence[Any]:
+        choice = settled(self._service, looked.selection, _choice(settings))
+        own = self._own(looked.selection, choice, settings)
+        colours = self._colours(looked)
+        try:
+            pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
+        except OtherModelError:  # asked for by the page right away, when this model is free again
+            wait = sections.pending(say("layers.comparing"))
+            return [*self._controls(looked.selection, choice), wait, None, colours, gr.skip(), gr.skip(), gr.skip()]
+        return [*self._controls(looked.selection, choice), *self._made(pair, choice, own, colours)]
+
+    def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:
+        from analysis.item_vectors import item_sets
+
+        said = {name: given.get(name, [""])[0] for name in NAMES}
+        allowed: dict[str, Sequence[str]] = {
+            "items": item_sets(),
+            "other_model": [entry.name for entry in self._service.models],
+            "other_role": ROLES,
+            "measure": sections.MEASURES,
+            "null": NULLS,
+            "map": METHODS,
+        }
+        pairs = [(name, said[name]) for name in NAMES if said[name] in allowed[name]]
+        parts = dict(zip(NAMES, self.settings, strict=False))
+        updates: Updates = {parts[name]: gr.update(value=value) for name, value in pairs}
+        # a dropdown takes no value that it does not offer; what fits is offered once the view is made
+        for name in ("items", "other_model"):
+            if said[name] in allowed[name]:
+                updates[parts[name]] = gr.update(value=said[name], choices=[(said[name], said[name])])
+        return pairs, updates
+
+    # What is made ----------------------------------------------------------------------------------------------------
+
+    def _controls(self, selection: Selection, choice: Choice) -> list[Any]:
+        """Values of the first five outputs: what can be chosen now."""
+        others = fitting_models(self._service, choice.items, selection.modality)
+        model, role = other_side(self._service, selection, choice)
+        automatic = (say("layers.automatic_is", model=model), "")
+        return [
+            gr.update(choices=self._set_choices(selection.model, selection.modality), value=choice.items),
+            gr.update(choices=[automatic, *cross_choices(self._service, others)], value=choice.other_model),
+            gr.update(value=role),
+            gr.update(visible=selection.modality != "text"),
+            gr.update(visible=selection.modality == "text"),
+        ]
+
+    def _made(self, pair: Pair, choice: Choice, own: ItemSet | None, colours: Any) -> list[Any]:
+        """Values of the other outputs."""
+        return [
+            sections.comparison_html(self._store, pair, choice),
+            self._drawn(pair, own, self._ready_maps(pair, choice.map)),
+            colours,
+            sections.pending(say("layers.comes")),
+            sections.pending(say("layers.comes")),
+            gr.update(value=None, visible=False),
+        ]
+
+    def _ready_maps(self, pair: Pair, method: str) -> list[Any]:
+        """Maps of a method where they are kept already; else those that take no time."""
+        found = (
+            [self._store.get(key, lambda: None) for key in _map_keys(pair, method)] if self._has(pair, method) else []
+        )
+        return found or sections.pca_layouts(self._store, pair)
+
+    def _has(self, pair: Pair, method: str) -> bool:
+        keys = _map_keys(pair, method)
+        return method != "pca" and bool(keys) and all(key in self._store for key in keys)
+
+    def _drawn(self, pair: Pair, own: ItemSet | None, layouts: Sequence[Any], note: str = "") -> Any:
+        thumbnails = ""
+        if own is not None and pair.first.modality == "vision":
+            pictures = own.sources["vision"]()
+            thumbnails = layers_maps.sheet([pictures[place] for place in pair.first.index])
+        is_here = own is None and pair.first.items in ("things", "photographs", "prompts")
+        value = layers_maps.drawn(
+            pair.first,
+            layouts,
+            sections.near(self._store, pair, layers_maps.NEIGHBOURS),
+            title=sections.side_name(pair.first),
+            media=pair.first.items if is_here else "",
+            note=note,
+            thumbnails=thumbnails,
+        )
+        return gr.update(value=value)
+
+    def _colours(self, looked: Looked) -> str:
+        from analysis.component_colours import followed_colours
+
+        role = looked.selection.role
+        roles = ROLES if role == "difference" else (role,)
+        shown = looked.shown
+        if len(shown) < 2:
+            return f'<p class="small">{say("layers.one_position")}</p>'
+        places = [looked.subject.hidden(shown, one)[:, shown.class_tokens :] for one in roles]  # type: ignore[arg-type]
+        colours, shares = followed_colours(*places)
+        words = {"student": say("inside.student"), "teacher": say("inside.teacher")}
+        names = [f"{looked.selection.model} · {words[one]}" for one in roles]
+        return (
+            f"{layer_colours(shown, colours, shares, names)}"
+            f'<p class="small misleads">{say("layers.colours_misleads", n=len(shown), p=looked.subject.dim)}</p>'
+        )
+
+    def _own(self, selection: Selection, choice: Choice, settings: Sequence[Any]) -> ItemSet | None:
+        if choice.items != OWN:
+            return None
+        return own_items(selection.modality, settings[-2], settings[-1], self._service.settings)
+
+    # What happens ----------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        inputs = [*self.inside.strip.inputs, *self.settings]
+        model_event: dict[str, Any] = {
+            "api_visibility": "private",
+            "concurrency_id": MODEL_QUEUE,
+            "concurrency_limit": self._service.settings.parallel_runs,
+            "preprocess": False,
+        }
+
+        def on(triggers: Sequence[Any], work: Callable[..., Any], outputs: list[Component], **options: Any) -> None:
+            handler = in_language(self._answering(work, len(outputs)))
+            options = {**model_event, **options}
+            for trigger in triggers:
+                trigger(handler, inputs, [self._problem, *outputs], **options)
+
+        whole = [self.items.input, self.other_model.input, self.other_role.input, self.comparison.look]
+        used = self._use_own.click(lambda: OWN, None, self.items, **PLUMBING)
+        on([*whole, used.then], self._all, self.outputs, show_progress="minimal", show_progress_on=[self.comparison])
+        on(
+            [self.measure.input, self.null.input],
+            self._comparison,
+            [self.comparison, self.geometry, self.knows],
+            show_progress="minimal",
+            show_progress_on=[self.comparison],
+        )
+        on([self.geometry.look], self._geometry, [self.geometry], show_progress="hidden")
+        on([self.knows.look], self._knows, [self.knows], show_progress="hidden")
+        on([self._make_files.click], self._kept_files, [self._files], show_progress_on=[self._make_files])
+        gr.on(
+            [self.map.input],
+            in_language(self._answering_slowly),
+            inputs,
+            [self._problem, self.maps],
+            api_visibility="private",
+            concurrency_id="layers-maps",
+            concurrency_limit=1,
+            preprocess=False,
+            show_progress="hidden",
+            trigger_mode="always_last",
+        )
+        named = f"Object.fromEntries({json.dumps(NAMES)}.map((name, i) => [name, values[i]]))"
+        script = f"(...values) => {{ lab.keep({json.dumps([self.name])}, {named}); return []; }}"
+        controls = self.settings[: len(NAMES)]
+        gr.on([part.input for part in controls], None, controls, None, js=script, **PLUMBING)  # type: ignore[attr-defined]
+
+    def _answering(self, work: Callable[..., Any], count: int) -> Callable[..., list[Any]]:
+        """A handler that says above the view what goes wrong."""
+
+        def handled(*values: Any) -> list[Any]:
+            try:
+                return ["", *work(*self._asked(values))]
+            except Exception as error:
+                return [failed(sentence(error)), *(gr.skip() for _ in range(count))]
+
+        return handled
+
+    def _asked(self, values: Sequence[Any]) -> tuple[Selection, Choice, ItemSet | None]:
+        count = len(self.inside.strip.inputs)
+        selection = self.inside.strip.read(values[:count])
+        choice = settled(self._service, selection, _choice(values[count:]))
+        return selection, choice, self._own(selection, choice, values[count:])
+
+    def _all(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
+        pair = pair_of(self._service, selection, choice, own=own)
+        return [*self._controls(selection, choice), *self._made(pair, choice, own, gr.skip())]
+
+    def _comparison(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
+        pair = pair_of(self._service, selection, choice, own=own)
+        wait = sections.pending(say("layers.comes"))
+        return [sections.comparison_html(self._store, pair, choice), wait, wait]
+
+    def _geometry(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
+        return [sections.geometry_html(self._store, pair_of(self._service, selection, choice, own=own))]
+
+    def _knows(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
+        pair = pair_of(self._service, selection, choice, own=own)
+        kinds = sections.label_kinds(pair)
+        if not kinds:
+            return [f'<div class="notice empty"><p>{say("layers.no_labels")}</p></div>']
+        return [sections.knowledge_html(self._store, pair, kinds[0], self._raw(pair, own))]
+
+    def _raw(self, pair: Pair, own: ItemSet | None) -> Any:
+        from analysis.item_vectors import item_set
+
+        modality = pair.first.modality
+        if own is not None:
+            return own.raw(modality)
+        found = item_set(pair.first.items)
+        return self._store.get(("raw features", found.name, modality), lambda: found.raw(modality))
+
+    def _kept_files(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
+        pair = pair_of(self._service, selection, choice, own=own)
+        files = make_files(self._store, pair, choice, self._ready_maps(pair, choice.map), self._raw(pair, own))
+        return [gr.update(value=files, visible=True)]
+
+    def _answering_slowly(self, *values: Any) -> Iterator[list[Any]]:
+        """The maps of a method, one after another: the first UMAP of a running app has to be compiled."""
+        try:
+            selection, choice, own = self._asked(values)
+            pair = pair_of(self._service, selection, choice, own=own)
+            found = list(sections.pca_layouts(self._store, pair))
+            if choice.map == "pca" or self._has(pair, choice.map):
+                yield ["", self._drawn(pair, own, self._ready_maps(pair, choice.map))]
+                return
+            from analysis.layouts import layout
+
+            note = say("layers.umap_first") if choice.map == "umap" else say("layers.tsne_first")
+            yield ["", self._drawn(pair, own, found, note)]
+            keys = _map_keys(pair, choice.map)
+            for layer, vectors in enumerate(pair.first.vectors):
+                start = found[layer - 1].points if layer else None
+                key = keys[layer] if keys else None
+                found[layer] = self._store.get(key, lambda v=vectors, s=start: layout(v, choice.map, start=s))  # type: ignore[misc, arg-type]
+                done = layer + 1
+                note = say("layers.maps_made", done=done, all=len(found)) if done < len(found) else ""
+                yield ["", self._drawn(pair, own, found, note)]
+        except Exception as error:
+            yield [failed(sentence(error)), gr.skip()]
+
+    def _limits(self) -> str:
+        limits = self._service.settings
+        return say(
+            "layers.own_limits", files=limits.max_pictures, megabytes=limits.max_upload_mb, lines=limits.max_lines
+        )
+
+    def _set_choices(self, model: str, modality: str) -> list[tuple[str, str]]:
+        names = [*fitting_sets(model, modality), OWN]
+        return [(sections.set_name(name), name) for name in names]
+
+
+def _heading(name: str, title: str, intro: str) -> None:
+    gr.HTML(
+        f'<h3 id="layers-{name}-title">{title}</h3><p class="small">{intro}</p>',
+        elem_classes=["html-plain", "layers-heading"],
+    )
+
+
+def _html(elem_id: str, script: str) -> gr.HTML:
+    return gr.HTML(js_on_load=script or None, elem_id=elem_id, elem_classes=["html-plain", "layers-part"])
+
+
+def _choice(settings: Sequence[Any]) -> Choice:
+    """What the controls say, and what they begin with where they say nothing that there is."""
+
+    def one_of(value: Any, allowed: Sequence[str]) -> str:
+        return value if value in allowed else allowed[0]
+
+    items, other, role, measure, null, method = (value if isinstance(value, str) else "" for value in settings[:6])
+    return Choice(
+        items,
+        other,
+        role if role in ROLES else "teacher",
+        one_of(measure, sections.MEASURES),
+        one_of(null, NULLS),  # type: ignore[arg-type]
+        one_of(method, METHODS),
+    )
+
+
+def _map_keys(pair: Pair, method: str) -> list[Any]:
+    if pair.key is None:
+        return []
+    side = pair.first
+    return [("map", method, side.items, side.model, side.role, pair.n, at) for at in range(len(side.vectors))]
