@@ -11,7 +11,7 @@ APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types screenshots evaluate readme soak clean
+.PHONY: help demo test test-slow lint types notebooks screenshots evaluate readme soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +31,9 @@ lint: $(DEV) ## style and formatting
 
 types: $(DEV) ## static types
 	$(BIN)/mypy
+
+notebooks: $(DEV) ## run the notebooks of docs/notebooks anew, and keep what they show
+	$(BIN)/jupyter execute --inplace docs/notebooks/*.ipynb
 
 screenshots: $(DEV) ## photograph every tab (desktop, phone, dark, Chinese) into the folder screenshots
 	$(BIN)/python -m tests.e2e.screenshots
