@@ -26,6 +26,7 @@ from ui.catalogue import TOOLS, ModelEntry, ToolName
 from ui.drawing import draw_segmentation
 from ui.errors import explained
 from ui.inside.api_attention import attention_endpoints
+from ui.inside.api_layers import compare_layers_endpoint
 from ui.inside.api_stage import predict_masked_endpoint
 from ui.panel import MODEL_QUEUE
 from ui.service import Answer, Service
@@ -187,6 +188,7 @@ def add_endpoints(service: Service) -> None:
         segment_image,
         predict_masked_endpoint(service),
         *attention_endpoints(service),
+        compare_layers_endpoint(service),
     )
     for endpoint in endpoints:
         gr.api(explained(endpoint), api_name=endpoint.__name__, concurrency_id=MODEL_QUEUE, concurrency_limit=limit)

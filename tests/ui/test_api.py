@@ -64,6 +64,10 @@ def test_the_api_page_lists_these_endpoints_and_nothing_else(client: Client) -> 
             ("modality", False),
             *((name, True) for name in ("text", "file", "model", "role", "layer", "pooling")),
         ],
+        "/compare_layers": [
+            ("modality", False),
+            *((name, True) for name in ("model", "role", "other_model", "other_role", "measure", "items")),
+        ],
         "/list_models": [],
     }
     assert all(endpoint["description"] for endpoint in named.values())

@@ -15,6 +15,7 @@ from ui.inside import layers_sections as sections
 from ui.inside.layers_files import make_files
 from ui.inside.layers_own import own_items
 from ui.inside.layers_sides import (
+    FIRST_SETS,
     NULLS,
     OWN,
     Choice,
@@ -73,7 +74,11 @@ class Layers(View):
         gr.HTML(f'<div class="intro"><p>{say("layers.intro")}</p></div>', elem_classes="html-plain")
         with gr.Row(elem_classes="layers-controls"):
             self.items = gr.Dropdown(
-                self._set_choices(FIRST, FIRST), label=say("layers.items"), elem_id="layers-items", min_width=220
+                self._set_choices(FIRST, FIRST),
+                value=FIRST_SETS[FIRST],
+                label=say("layers.items"),
+                elem_id="layers-items",
+                min_width=220,
             )
             self.other_model = gr.Dropdown(
                 [(say("layers.automatic"), "")],

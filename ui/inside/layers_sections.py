@@ -150,9 +150,9 @@ def _diagonal(found: LayerComparison, null: LayerComparison | None, measure: str
     levels = [] if found.chance is None else [Level(say("layers.chance"), found.chance, "chance")]
     least = min((float(np.nanmin(curve.values)) for curve in curves if np.isfinite(curve.values).any()), default=0.0)
     low = min(0.0, least) if scale is None or measure == "cosine" else scale.low
-    chart = Chart(say("layers.diagonal"), curves, levels, low=low, high=scale.high if scale else 1.0)
+    chart = Chart(say("layers.diagonal"), curves, levels, low=low, high=scale.high if scale else 1.0, width=380)
     names = {curve.name: (curve.look, curve.is_second) for curve in curves} | {
-        level.name: ("chance", False) for level in levels
+        level.name: ("chance level", False) for level in levels
     }
     return f'<div class="beside">{charts([chart])}{key(names)}</div>'
 
@@ -317,12 +317,12 @@ def knowledge_html(store: Kept, pair: Pair, kind: str, raw: np.ndarray | None) -
         levels = [Level(say("layers.guessing"), first.chance, "chance")]
         if base is not None:
             levels.append(Level(say("layers.raw"), float(getattr(base, name)[0]), "raw"))
-        panels.append(Chart(title, curves, levels, low=0.0, high=1.0))
+        panels.append(Chart(title, curves, levels, low=0.0, high=1.0, width=460))
     looks = {side_name(side): _look(pair, side) for side, _ in found}
-    looks[say("layers.guessing_is", share=_share(first.chance))] = ("chance", False)
+    looks[say("layers.guessing_is", share=_share(first.chance))] = ("chance level", False)
     if base is not None:
         told = say("layers.raw_is", knn=_share(float(base.knn[0])), probe=_share(float(base.probe[0])))
-        looks[told] = ("raw", False)
+        looks[told] = ("raw level", False)
     best = int(np.argmax(first.probe))
     headline = say(
         "layers.best_layer",

@@ -58,6 +58,8 @@ class Chart:
     """What is below the axis; the layer by default."""
     is_logarithmic: bool = False
     """Both axes."""
+    width: int = WIDTH
+    """In units of the drawing, in which letters have one size."""
 
 
 def charts(found: Sequence[Chart], *, kind: str = "") -> str:
@@ -92,7 +94,7 @@ def numbers(found: Sequence[Chart], title: str) -> str:
 def _figure(chart: Chart) -> str:
     return (
         f'<figure class="chart"><figcaption>{escape(chart.title)}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_alt(chart))}">{_drawn(chart)}</svg>'
+        f'<svg viewBox="0 0 {chart.width} {HEIGHT}" role="img" aria-label="{escape(_alt(chart))}">{_drawn(chart)}</svg>'
         "</figure>"
     )
 
@@ -123,12 +125,10 @@ def _drawn(chart: Chart) -> str:
         if math.isfinite(value) and (value > 0 or not chart.is_logarithmic)
     ] + [level.value for level in chart.levels]
     if not given:
-        return f'<text x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">{escape(say("layers.undefined"))}</text>'
-    ticks = (
-        _powers(min(given), max(given))
-        if chart.is_logarithmic
-        else _ticks(min(given) if chart.low is None else chart.low, max(given) if chart.high is None else chart.high)
-    )
+        return f'<text x="{chart.width / 2}" y="{HEIGHT / 2}" text-anchor="middle">{escape(say("layers.undefined"))}</text>'
+    least = min(given) if chart.low is None else chart.low
+    most = max(given) if chart.high is None else chart.high
+    ticks = _powers(min(given), max(given)) if chart.is_logarithmic else _ticks(least, most)
     low, high = ticks[0], ticks[-1]
 
     def down(value: float) -> float:
@@ -139,10 +139,10 @@ def _drawn(chart: Chart) -> str:
         share = index / max(longest - 1, 1)
         if chart.is_logarithmic:
             share = math.log(index + 1) / math.log(max(longest, 2))
-        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + share * (chart.width - _LEFT - _RIGHT)
 
     parts = [
-        f'<path class="grid" d="M{_LEFT} {down(tick):.1f}H{WIDTH - _RIGHT}"/>'
+        f'<path class="grid" d="M{_LEFT} {down(tick):.1f}H{chart.width - _RIGHT}"/>'
         f'<text x="{_LEFT - 6}" y="{down(tick) + 4:.1f}" text-anchor="end">{_tick(tick)}</text>'
         for tick in ticks
     ]
@@ -152,11 +152,11 @@ def _drawn(chart: Chart) -> str:
             f"{index + chart.first}</text>"
         )
     parts.append(
-        f'<text class="axis" x="{(_LEFT + WIDTH - _RIGHT) / 2}" y="{HEIGHT - 2}" text-anchor="middle">'
+        f'<text class="axis" x="{(_LEFT + chart.width - _RIGHT) / 2}" y="{HEIGHT - 2}" text-anchor="middle">'
         f"{escape(chart.axis or say('inside.layer'))}</text>"
     )
     for level in chart.levels:
-        parts.append(f'<path class="{level.look} level" d="M{_LEFT} {down(level.value):.1f}H{WIDTH - _RIGHT}"/>')
+        parts.append(f'<path class="{level.look} level" d="M{_LEFT} {down(level.value):.1f}H{chart.width - _RIGHT}"/>')
     for curve in chart.curves:
         parts.append(_curve(curve, across, down, dots=longest <= 16))
     return "".join(parts)

@@ -8,12 +8,30 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => value
 const words = (text) => new Uint16Array(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 const sheets = new Map(), clips = new Map();
 
-let data = null, points = null, near = null, sheet = null;
+let data = null, reaches = [], points = null, near = null, sheet = null;
 let layer = 0, kind = 0, picked = null, pointed = null, emphasised = null, frame = null, sound = null;
 
 const item = () => pointed ?? picked;
 const x = (at, i) => points[2 * (at * data.items + i)] / 65535;
 const y = (at, i) => 1 - points[2 * (at * data.items + i) + 1] / 65535;
+
+// Where the items of a layer lie on a canvas, with one scale for both axes: [left, top] functions.
+function placing(at, width, height, margin) {
+  if (!reaches[at]) {
+    const all = Array.from({ length: data.items }, (_, i) => i);
+    const ends = (along) => [Math.min(...all.map((i) => along(at, i))), Math.max(...all.map((i) => along(at, i)))];
+    reaches[at] = [...ends(x), ...ends(y)];
+  }
+  const [left, right, top, bottom] = reaches[at];
+  const scale = Math.min((width - 2 * margin) / Math.max(right - left, 1e-6), (height - 2 * margin) / Math.max(bottom - top, 1e-6));
+  return [
+    (i) => width / 2 + scale * (x(at, i) - (left + right) / 2),
+    (i) => height / 2 + scale * (y(at, i) - (top + bottom) / 2),
+  ];
+}
+
+const edgeOf = (width, height) => Math.max(18, Math.min(40, 6.2 * Math.sqrt((width * height) / data.items / 18)));
+const marginOf = (isLarge, edge) => (isLarge ? (sheet ? edge / 2 + 3 : 14) : 7);
 const neighbours = (at, i) => Array.from(near.subarray((at * data.items + i) * data.k, (at * data.items + i + 1) * data.k));
 const nameOf = (i) => (/^\d+$/.test(data.names[i]) ? fill(data.phrases.number, { number: data.names[i] }) : data.names[i]);
 const nameOfLayer = (at) => (at ? fill(data.phrases.layer, { layer: at }) : data.phrases.input);
@@ -31,6 +49,7 @@ function read() {
   const same = data && data.media === value.media && data.names.join() === value.names.join();
   data = value;
   points = words(data.points);
+  reaches = [];
   near = words(data.near);
   if (!same) { picked = pointed = emphasised = null; kind = 0; }
   layer = Math.min(lab.selected.layer, data.layers - 1);
@@ -137,9 +156,7 @@ function picture(pen, i, left, top, edge) {
 
 function map(canvas, at, width, height, isLarge) {
   const pen = sized(canvas, width, height), chosen = item();
-  const edge = Math.max(18, Math.min(40, 6.2 * Math.sqrt(width * height / data.items / 18)));
-  const margin = isLarge ? (sheet ? edge / 2 + 3 : 14) : 7;
-  const left = (i) => margin + x(at, i) * (width - 2 * margin), top = (i) => margin + y(at, i) * (height - 2 * margin);
+  const edge = edgeOf(width, height), [left, top] = placing(at, width, height, marginOf(isLarge, edge));
   const close = chosen === null ? [] : neighbours(at, chosen);
   const ink = getComputedStyle(element).color;
   if (chosen !== null) {
@@ -254,7 +271,7 @@ function tell() {
   large.setAttribute("aria-valuenow", i === null ? 1 : i + 1);
   large.setAttribute("aria-valuetext", i === null ? data.phrases.none : labelled(i));
   large.setAttribute("aria-label", fill(data.phrases.map, { items: data.items, layer: nameOfLayer(layer) }));
-  part(".told").textContent = said || data.note || data.phrases.start;
+  part(".told").textContent = said || data.note;
 }
 
 function table() {
@@ -298,10 +315,11 @@ function go(to) {
 
 function nearestTo(event, canvas, at) {
   const box = canvas.getBoundingClientRect();
-  const right = (event.clientX - box.left) / box.width, down = (event.clientY - box.top) / box.height;
-  let best = null, least = 0.06 ** 2;
+  const isLarge = Boolean(canvas.closest(".large")), edge = edgeOf(box.width, box.height);
+  const [left, top] = placing(at, box.width, box.height, marginOf(isLarge, edge));
+  let best = null, least = (isLarge ? 24 : 12) ** 2;
   for (let i = 0; i < data.items; i++) {
-    const distance = (0.03 + 0.94 * x(at, i) - right) ** 2 + (0.03 + 0.94 * y(at, i) - down) ** 2;
+    const distance = (left(i) - event.clientX + box.left) ** 2 + (top(i) - event.clientY + box.top) ** 2;
     if (distance < least) [best, least] = [i, distance];
   }
   return best;
