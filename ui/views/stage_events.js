@@ -14,11 +14,11 @@ function tellTexts() {
   const slider = part("input.k");
   slider.value = rule.k;
   const values = { k: rule.k, depth: data.depth };
-  part(".rule output").textContent = say(rule.k === data.own.k ? "k_own" : "k_value", values);
+  part(".rule output").textContent = say(data.isPredicted && rule.k === data.own.k ? "k_own" : "k_value", values);
   slider.setAttribute("aria-valuetext", part(".rule output").textContent);
   for (const button of parts("[data-tensor]")) {
     const name = say(button.dataset.tensor);
-    button.textContent = button.dataset.tensor === data.own.tensor ? say("own_tensor", { tensor: name }) : name;
+    button.textContent = data.isPredicted && button.dataset.tensor === data.own.tensor ? say("own_tensor", { tensor: name }) : name;
     button.setAttribute("aria-pressed", button.dataset.tensor === rule.tensor);
   }
   for (const button of parts("[data-measure]")) button.setAttribute("aria-pressed", button.dataset.measure === measure);
@@ -73,7 +73,7 @@ function tellStudent() {
   const place = part(".student .place"), at = clamp(lab.selected.position, 0, data.count - 1);
   place.setAttribute("aria-valuemax", data.count - 1);
   place.setAttribute("aria-valuenow", at);
-  place.setAttribute("aria-valuetext", [nameOf(at), stateOf(at)].join(say("between_items")));
+  place.setAttribute("aria-valuetext", say("at", { place: nameOf(at), state: stateOf(at) }));
 }
 
 function stateOf(place) {
@@ -88,8 +88,8 @@ function tellDetail(look) {
   pictures.replaceChildren();
   if (at >= data.count) return;
   if (at < 0) { part(".told").textContent = say("class_token"); return; }
-  const here = found(at), items = (...texts) => texts.join(say("between_items"));
-  said.push(items(nameOf(at), stateOf(at)));
+  const here = found(at);
+  said.push(say("at", { place: nameOf(at), state: stateOf(at) }));
   if (here) {
     if (data.kind === "text" && data.read[at] !== data.mask) {
       said.push(data.read[at] === data.labels[at] ? say("read_same") : say("read_other", { token: data.read[at] }));
