@@ -304,7 +304,7 @@ class Subject:
         ids, offsets = window.input_ids[0], window.offsets[0].numpy()
         special = tuple(i for i, one in enumerate(ids.tolist()) if one in tokenizer.special_ids)
         spelled = tokenizer.tokens(ids.tolist())
-        labels = [text[start:end] or spelled[i] for i, (start, end) in enumerate(offsets)]
+        labels = [text[start:end] or spelled[i].replace("Ġ", " ") for i, (start, end) in enumerate(offsets)]
         return Shown(
             modality="text", batch={"input_ids": ids[None]}, labels=tuple(labels), special=special, offsets=offsets
         )
