@@ -20,7 +20,7 @@ SENTENCE = "a warm, wise film: naïve?"
 
 
 @pytest.fixture(scope="module")
-def encoders(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoders(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     return bundle(checkpoints, tmp_path_factory.mktemp("bundled"))
 
 
@@ -75,7 +75,8 @@ def test_the_teacher_is_the_checkpoints_own(modality: str, subjects: dict[str, S
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_without_a_teacher_its_role_is_played_by_the_weights_themselves(
-    modality: str, checkpoints: dict[str, Path]
+    modality: str,
+    checkpoints: dict[str, Path],  # noqa: F811
 ) -> None:
     subject = Subject.from_pretrained(checkpoints[modality])
     assert not subject.has_teacher
@@ -89,7 +90,7 @@ def test_without_a_teacher_its_role_is_played_by_the_weights_themselves(
 
 
 @pytest.mark.parametrize("task", ["transcribe", "classify_text", "classify_image", "segment_image", "continue_text"])
-def test_the_encoder_under_a_head_can_be_looked_into(task: str, checkpoints: dict[str, Path]) -> None:
+def test_the_encoder_under_a_head_can_be_looked_into(task: str, checkpoints: dict[str, Path]) -> None:  # noqa: F811
     subject = Subject.from_pretrained(checkpoints[task])
     shown = subject.show(source(subject.modality), sampling_rate=16_000)
     attention = subject.attention(shown, subject.depth)
