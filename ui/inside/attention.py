@@ -34,7 +34,10 @@ LARGE: Final = 400_000
 MOST_ITEMS: Final = 12
 """Examples over which heads are measured."""
 MOST_SILENCED: Final = 128
-"""Groups of places that the causal check silences one after another."""
+"""Places, or groups of them, that the causal check silences one after another."""
+MOST_SILENCED_OF_MANY: Final = 40
+"""Of more than `MANY` places, whose passes take long."""
+MANY: Final = 600
 MOST_AT_ONCE: Final = 20_000_000
 """Weights that it holds at a time."""
 _MEASURES_KEPT: Final = 16
@@ -113,7 +116,8 @@ class Attention(View):
         subject, shown = looked.subject, looked.shown
         role: Any = "student" if looked.selection.role == "difference" else looked.selection.role
         count = len(shown) + shown.class_tokens
-        starts = bin_starts(count, min(count, MOST_SILENCED)).tolist()
+        most = MOST_SILENCED if count <= MANY else MOST_SILENCED_OF_MANY
+        starts = bin_starts(count, min(count, most)).tolist()
         groups = [list(range(first, end)) for first, end in zip(starts, [*starts[1:], count], strict=True)]
         copies = max(1, min(COPIES, MOST_AT_ONCE // (subject.heads * count**2)))
         run = block_alone(subject, shown, role, looked.layer)

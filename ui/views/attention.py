@@ -114,10 +114,10 @@ def template() -> str:
     kept += [keep(name, name.upper()) for name in ("svg", "pdf", "png")]
     return (
         f'<p class="notice empty waiting">{escape(say("attention.waiting"))}</p>'
-        '<div class="attention" hidden><div class="remarks"></div><div class="pictures">'
+        '<div class="attention" hidden><div class="remarks"></div><div class="pictures"><div class="side">'
         f"{figure('heads', say('attention.heads_label'), '<ul class=kinds hidden></ul>')}"
-        f"{figure('place', say('attention.place_label'), below_place)}"
-        f"{figure('matrix', say('attention.matrix_label'))}{check}</div>"
+        f"{figure('matrix', say('attention.matrix_label'))}</div>"
+        f'<div class="side">{figure("place", say("attention.place_label"), below_place)}{check}</div></div>'
         f'<section class="measures"><h3>{escape(say("attention.measures_title"))}</h3>'
         '<p class="small what"></p><div class="charts"></div>'
         f"<details><summary></summary>{box(say('attention.measures_table'))}</details></section>"
@@ -169,6 +169,8 @@ def phrases(modality: str) -> dict[str, str]:
         "place_title": say("attention.place_title", layer="{layer}", head="{head}", query="{query}"),
         "class_place": say("attention.class_place", label="{label}", percent="{percent}"),
         "matrix_title": say("attention.matrix_title"),
+        "class_mass": say("attention.class_mass", count="{count}", all="{all}", several="{several}"),
+        "class_most": say("attention.class_most", place="{place}"),
         "mass": say("attention.mass", count="{count}", all="{all}", several="{several}"),
         "most": say("attention.most", place="{place}", weight="{weight}"),
         "most_both": say("attention.most_both", more="{more}", weight="{weight}", less="{less}", other="{other}"),

@@ -139,8 +139,8 @@ class Maps {
   // The mean share, over the queries, that goes to the sinks.
   sinkShare(layer, head) {
     head = this.headOf(head);
-    if (this.mode !== "raw" || this.signed) return null;
-    if (!this.whole) {
+    if (this.mode !== "raw") return null;
+    if (!this.whole || this.signed) {
       if (!this.hiddenByServer) return null;
       const own = this.hiddenShares.slice((layer - 1) * this.heads, layer * this.heads);
       return head ? own[head - 1] : own.reduce((sum, one) => sum + one, 0) / own.length;
@@ -163,15 +163,19 @@ class Maps {
       : [this.plane(layer, head)];
     const counts = new Uint32Array(4096);
     let most = 0, all = 0;
-    for (const { values } of planes) for (const one of values) most = Math.max(most, Math.abs(one));
-    for (const { values } of planes) {
-      all += values.length;
-      for (const one of values) counts[Math.min(4095, Math.floor((Math.abs(one) / (most || 1)) * 4096))] += 1;
-    }
+    const each = (use) => {
+      for (const { rows, columns, values } of planes) {
+        // What a place keeps of itself, the residual connection's half, would outshine all else of a rollout.
+        const step = this.mode === "rollout" && rows === columns && rows > 1 ? columns + 1 : 0;
+        for (let k = 0; k < values.length; k++) if (!step || k % step) use(Math.abs(values[k]));
+      }
+    };
+    each((one) => { most = Math.max(most, one); all += 1; });
+    each((one) => { counts[Math.min(4095, Math.floor((one / (most || 1)) * 4096))] += 1; });
     let below = 0, bin = 0;
     while (bin < 4095 && (below += counts[bin]) < USUAL * all) bin += 1;
     const limit = Math.max(((bin + 1) / 4096) * most, 1e-9);
-    return (this.found[key] = { limit, isCut: limit < 0.98 * most });
+    return (this.found[key] = { limit, isCut: limit < 0.98 * most || this.mode === "rollout" });
   }
 }
 

@@ -6,7 +6,7 @@ function layoutOfHeads(at) {
   const isRollout = at.maps.mode === "rollout";
   const columns = isRollout ? Math.min(4, at.data.depth) : at.data.heads + 1;
   const rows = isRollout ? Math.ceil(at.data.depth / columns) : at.data.depth;
-  const [high, wide] = at.data.grid && !isRollout ? at.data.grid : [1, 1];
+  const [high, wide] = at.data.grid ?? [1, 1];
   const gutter = isRollout ? 0 : HEAD_GUTTER, top = isRollout ? 0 : 20;
   const room = (at.width - gutter) / columns, tallest = Math.max(24, 560 / rows);
   const step = Math.max(10, Math.min(room, (tallest * wide) / high, 96 + GAP));
@@ -21,7 +21,7 @@ function layoutOfHeads(at) {
 
 // Of pictures, where each head looks from the chosen patch; else its whole matrix.
 function headPicture(at, layer, head, limit) {
-  if (!at.data.grid || at.maps.mode === "rollout") return painted(at.maps.plane(layer, head, true), limit, at.signed);
+  if (!at.data.grid) return painted(at.maps.plane(layer, head, true), limit, at.signed);
   const [rows, columns] = at.data.grid;
   const values = at.maps.row(layer, head, at.place, at.position).subarray(at.data.classTokens);
   return painted({ rows, columns, values }, limit, at.signed);
@@ -29,7 +29,7 @@ function headPicture(at, layer, head, limit) {
 
 // `memory` keeps the mosaic as long as only layer and head change.
 function drawHeads(at, memory) {
-  const form = layoutOfHeads(at), key = [at.width, at.key, at.data.grid && !form.isRollout ? at.place : "", isDark()].join("|");
+  const form = layoutOfHeads(at), key = [at.width, at.key, at.data.grid ? at.place : "", isDark()].join("|");
   const { depth, heads } = at.data;
   if (memory.key !== key) {
     memory.key = key;
@@ -45,7 +45,7 @@ function drawHeads(at, memory) {
         if (layer === 1 && !form.isRollout) context.fillText(head || at.phrases.mean, x + form.cell.wide / 2, 10, form.cell.wide + GAP);
         if (form.isRollout) context.fillText(fill(at.phrases.layer, { layer }), x + form.cell.wide / 2, y - 9);
         const limit = at.limitOf(layer, head);
-        context.imageSmoothingEnabled = !at.data.grid || form.isRollout;
+        context.imageSmoothingEnabled = !at.data.grid;
         context.imageSmoothingQuality = "high";
         context.drawImage(headPicture(at, layer, head, limit), x, y, form.cell.wide, form.cell.high);
       }

@@ -126,12 +126,12 @@ function tell(at) {
     notes.push(phrases.relevance_none);
   } else {
     const best = at.mass.order[0];
-    notes.push(fill(phrases.mass, { count: at.mass.count, all: row.length, several: phrases.several }));
-    notes.push(fill(phrases.most, { place: named(best), weight: shortly(row[best]) }));
+    notes.push(fill(at.isClass ? phrases.class_mass : phrases.mass, { count: at.mass.count, all: row.length, several: phrases.several }));
+    notes.push(fill(at.isClass ? phrases.class_most : phrases.most, { place: named(best), weight: shortly(row[best]) }));
   }
   const isWaiting = waitingFor || (!at.isClass && !at.maps.isExact(selected().position));
   if (!at.maps.whole && !at.isClass && isWaiting) notes.push(phrases.loading);
-  if (at.mode !== "raw" && !at.isRollout && !at.isClass) notes.push(relevance?.why && at.mode === "class" ? relevance.why : phrases.loading);
+  if (at.mode !== "raw" && !at.isRollout && !at.isClass) notes.unshift(relevance?.why && at.mode === "class" ? relevance.why : phrases.loading);
   setText(part(".told"), notes.join(phrases.between));
   setText(part(".sinks"), sinksTold(at));
   setText(part(".statement"), stated(at));
@@ -153,8 +153,7 @@ function sinksTold(at) {
     if (at.sinks === "hidden") notes.push(fill(phrases.sinks_rollout, { what }));
   } else {
     const share = at.maps.sinkShare(at.layer, at.head), isHidden = at.sinks === "hidden" && (at.maps.isHiding || at.maps.hiddenByServer);
-    if (share !== null) notes.push(fill(isHidden ? phrases.sinks_hidden : phrases.sinks_shown, { what, share: percent(share) }));
-    else if (isHidden) notes.push(fill(phrases.sinks_hidden, { what, share: "?" }));
+    if (share !== null) notes.push(fill(isHidden ? phrases.sinks_hidden : phrases.sinks_shown, { what, share: at.signed ? `${percent(share)} (${phrases.student})` : percent(share) }));
   }
   if (at.scale === "head" && !at.isClass) notes.push(phrases.scale_notice);
   return notes.join(phrases.between);
@@ -185,6 +184,7 @@ const isShownCheck = (at) => check.layer === at.layer && check.head === at.head 
 
 function tellCheck(at) {
   const box = part(".check .result");
+  part(".run-check").hidden = at.isClass;
   box.hidden = !check || !isShownCheck(at) || at.isClass;
   if (box.hidden) return;
   const who = check.head ? fill(phrases.check_one, { head: check.head }) : phrases.check_all;
