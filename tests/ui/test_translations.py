@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.figures import statement
+from analysis.item_vectors import item_set, item_sets
 from analysis.items.photographs import photographs
 from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
@@ -97,7 +98,19 @@ def brought_along() -> set[str]:
         texts |= {about.title, about.description, about.model, about.trained_on}
         texts |= {name.replace("_", " ") for name in about.classes}
     texts |= {*statement.MISLEADS.values(), *statement.ALTERNATIVES.values(), *statement.NAMES} - statement.SYMBOLS
+    texts |= labels_of_items() | {"linear CKA, debiased", "linear CKA, biased", "mean cosine, each side centred"}
     return {text for text in texts if text and not IDENTIFIER.fullmatch(text)}
+
+
+def labels_of_items() -> set[str]:
+    """Kinds of labels of the items for the inside views, and the classes that are words."""
+    found = {"folder"}
+    for items in map(item_set, item_sets()):
+        for kind, values in items.labels.items():
+            found |= {kind} - {"length"}
+            if kind in {"category", "kind", "label", "gender", "breed", "species"}:
+                found |= {value.replace("_", " ") for value in values}
+    return found
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -73,9 +73,10 @@ class Layers(View):
         self._store: Kept = kept(inside.service)
         gr.HTML(f'<div class="intro"><p>{say("layers.intro")}</p></div>', elem_classes="html-plain")
         with gr.Row(elem_classes="layers-controls"):
+            sets = self._set_choices(FIRST, FIRST)
             self.items = gr.Dropdown(
-                self._set_choices(FIRST, FIRST),
-                value=FIRST_SETS[FIRST],
+                sets,
+                value=FIRST_SETS[FIRST] if FIRST_SETS[FIRST] in dict(sets).values() else sets[0][1],
                 label=say("layers.items"),
                 elem_id="layers-items",
                 min_width=220,
@@ -413,7 +414,7 @@ class Layers(View):
         )
 
     def _set_choices(self, model: str, modality: str) -> list[tuple[str, str]]:
-        names = [*fitting_sets(model, modality), OWN]
+        names = [*fitting_sets(self._service, model, modality), OWN]
         return [(sections.set_name(name), name) for name in names]
 
 

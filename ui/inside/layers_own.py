@@ -132,7 +132,7 @@ def _entries(path: str, settings: Settings) -> Iterator[tuple[str, str, bytes]]:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist()[:_MOST_ENTRIES]:
                 inner = PurePosixPath(entry.filename.replace("\\", "/"))
-                is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in inner.parts)
+                is_hidden = any((part[0] == "." and part.strip(".")) or part == "__MACOSX" for part in inner.parts)
                 if entry.is_dir() or is_hidden or not inner.name:
                     continue
                 if entry.flag_bits & 1:

@@ -102,15 +102,13 @@ def comparison_html(store: Kept, pair: Pair, choice: Choice) -> str:
         tables.append(matrix_table(null.matrix, choice.measure, f"{title} · {name}", rows=rows, columns=other))
     elif pair.null == "untrained":
         tables.append(f'<p class="small note">{escape(say("layers.no_untrained"))}</p>')
-    diagonal = _diagonal(found, null, choice.measure) if null is None or len(tables) == 2 else ""
-    beside = diagonal if null is None else ""
+    tables.append(_diagonal(found, null, choice.measure))
     told = say("layers.cell", title="{title}", row="{row}", column="{column}", value="{value}")
     return (
         f'<p class="headline-note">{escape(_headline(found, null, rows, columns))}</p>'
-        f'<div class="matrices">{"".join(tables)}{beside}</div>'
+        f'<div class="matrices">{"".join(tables)}</div>'
         f'<p class="told small" role="status" aria-live="polite" data-cell="{escape(told)}">'
         f"{escape(say('layers.cell_hint'))}</p>"
-        f"{'' if beside else diagonal}"
         f"{_statement(pair, found)}"
         f'<p class="small misleads">{escape(say("layers.compare_misleads"))}</p>'
     )
@@ -150,7 +148,7 @@ def _diagonal(found: LayerComparison, null: LayerComparison | None, measure: str
     levels = [] if found.chance is None else [Level(say("layers.chance"), found.chance, "chance")]
     least = min((float(np.nanmin(curve.values)) for curve in curves if np.isfinite(curve.values).any()), default=0.0)
     low = min(0.0, least) if scale is None or measure == "cosine" else scale.low
-    chart = Chart(say("layers.diagonal"), curves, levels, low=low, high=scale.high if scale else 1.0, width=380)
+    chart = Chart(say("layers.diagonal"), curves, levels, low=low, high=scale.high if scale else 1.0, width=360)
     names = {curve.name: (curve.look, curve.is_second) for curve in curves} | {
         level.name: ("chance level", False) for level in levels
     }
@@ -317,7 +315,7 @@ def knowledge_html(store: Kept, pair: Pair, kind: str, raw: np.ndarray | None) -
         levels = [Level(say("layers.guessing"), first.chance, "chance")]
         if base is not None:
             levels.append(Level(say("layers.raw"), float(getattr(base, name)[0]), "raw"))
-        panels.append(Chart(title, curves, levels, low=0.0, high=1.0, width=460))
+        panels.append(Chart(title, curves, levels, low=0.0, high=1.0, width=400))
     looks = {side_name(side): _look(pair, side) for side, _ in found}
     looks[say("layers.guessing_is", share=_share(first.chance))] = ("chance level", False)
     if base is not None:

@@ -102,11 +102,17 @@ class OtherModelError(Exception):
     """The second side needs another model than the one that is held now."""
 
 
-def fitting_sets(model: str, modality: str) -> list[str]:
+def fitting_sets(service: Service, model: str, modality: str) -> list[str]:
     """Bundled sets that a model has, or can have, vectors of."""
     from analysis.item_vectors import item_set, item_sets
 
-    return [name for name in item_sets() if item_set(name).has(model, modality)]
+    found = [item_set(name) for name in item_sets()]
+    return [one.name for one in found if one.has(model, modality) and (one.pack is None or _knows_packs(service))]
+
+
+def _knows_packs(service: Service) -> bool:
+    """Whether the bundled models are those whose vectors lie ready."""
+    return service.settings.bundled_folder is None
 
 
 def fitting_models(service: Service, items: str, modality: str) -> list[str]:
@@ -128,11 +134,13 @@ def has_teacher(service: Service, model: str) -> bool:
 
 def settled(service: Service, selection: Selection, choice: Choice) -> Choice:
     """The choice with what does not fit put right, and what is left open filled in."""
-    sets = fitting_sets(selection.model, selection.modality)
+    from analysis.item_vectors import item_set
+
+    sets = fitting_sets(service, selection.model, selection.modality)
     items = choice.items
     if items not in (*sets, OWN):
         first = FIRST_SETS[selection.modality]
-        items = first if first in sets else next(iter(sets), OWN)
+        items = first if first in sets else min(sets, key=lambda name: len(item_set(name)), default=OWN)
     others = fitting_models(service, items, selection.modality)
     other, role = choice.other_model, choice.other_role
     if selection.role == "difference" or other not in others:
@@ -177,6 +185,11 @@ def pair_of(
     """
     if choice.items == OWN and own is None:
         raise ValueError(say("layers.own_missing"))
+    from analysis.item_vectors import item_set, paired
+
+    is_here = own is not None or item_set(choice.items).pack is None
+    if not is_here and not _knows_packs(service):
+        raise ValueError(say("layers.no_pack"))
     role = "student" if selection.role == "difference" else selection.role
     model, other_role = other_side(service, selection, choice)
     store = kept(service)
@@ -185,11 +198,9 @@ def pair_of(
         key = None if own is not None else ("vectors", choice.items, name, role, untrained)
         return store.get(key, lambda: _made(service, own or choice.items, name, role, untrained, selection, subject))
 
-    from analysis.item_vectors import item_set, paired
-
-    first, second = paired(vectors(selection.model, role), vectors(model, other_role))
+    other = vectors(model, other_role)  # first, for it may be the one that cannot be had now
+    first, second = paired(vectors(selection.model, role), other)
     control = None
-    is_here = own is not None or item_set(choice.items).pack is None
     if choice.null == "untrained" and is_here:
         control = paired(first, vectors(model, "student", untrained=True))[1]
     key = None if own is not None else (choice.items, selection.model, role, model, other_role)

@@ -66,8 +66,8 @@ def _bands(shown: Shown, colours: NDArray[np.uint8], shares: Sequence[float], na
             for layer, (one, share) in reversed(list(enumerate(zip(part, shares, strict=True))))
         )
         rows.append(f'<h4>{escape(name)}</h4><ul class="bands">{_wave(shown)}{bands}</ul>')
-    seconds = f"{len(shown) * shown.step:.2f} s"
-    return f'{"".join(rows)}<div class="bands-axis small"><span>0 s</span><span>{seconds}</span></div>'
+    start, end = "0 s", f"{len(shown) * shown.step:.2f} s"
+    return f'{"".join(rows)}<div class="bands-axis small"><span>{start}</span><span>{end}</span></div>'
 
 
 def _wave(shown: Shown) -> str:

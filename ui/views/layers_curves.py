@@ -125,7 +125,8 @@ def _drawn(chart: Chart) -> str:
         if math.isfinite(value) and (value > 0 or not chart.is_logarithmic)
     ] + [level.value for level in chart.levels]
     if not given:
-        return f'<text x="{chart.width / 2}" y="{HEIGHT / 2}" text-anchor="middle">{escape(say("layers.undefined"))}</text>'
+        middle = f'x="{chart.width / 2}" y="{HEIGHT / 2}" text-anchor="middle"'
+        return f"<text {middle}>{escape(say('layers.undefined'))}</text>"
     least = min(given) if chart.low is None else chart.low
     most = max(given) if chart.high is None else chart.high
     ticks = _powers(min(given), max(given)) if chart.is_logarithmic else _ticks(least, most)

@@ -182,19 +182,27 @@ function map(canvas, at, width, height, isLarge) {
     } else dot(pen, left(i), top(i), isLarge ? (marked ? 7 : 5) : marked ? 3.6 : 2.4, codeOf(i));
   });
   pen.globalAlpha = 1;
-  if (chosen === null) return;
+  if (chosen === null) {
+    const told = ordered.filter((i) => emphasised === null || codeOf(i) === emphasised);
+    if (isLarge && !sheet && data.items <= 120) write(pen, told, left, top, width, ink, 11);
+    return;
+  }
   pen.strokeStyle = ink;
   pen.lineWidth = isLarge ? 2.5 : 2;
   pen.beginPath();
   pen.arc(left(chosen), top(chosen), isLarge ? (sheet ? 0.95 * edge : 11) : 6.5, 0, 7);
   pen.stroke();
-  if (isLarge && !sheet && !/^\d+$/.test(data.names[chosen])) {
-    pen.font = `12px ${getComputedStyle(element).fontFamily}`;
-    pen.fillStyle = ink;
-    for (const i of [chosen, ...close]) {
-      const name = data.names[i].slice(0, 24), wide = pen.measureText(name).width;
-      pen.fillText(name, Math.min(left(i) + 9, width - wide - 2), top(i) - 7);
-    }
+  if (isLarge && !sheet) write(pen, [chosen, ...close], left, top, width, ink, 13);
+}
+
+// Names beside their points, where there are names.
+function write(pen, items, left, top, width, ink, size) {
+  pen.font = `${size}px ${getComputedStyle(element).fontFamily}`;
+  pen.fillStyle = ink;
+  for (const i of items) {
+    if (/^\d+$/.test(data.names[i])) continue;
+    const name = data.names[i].length > 24 ? `${data.names[i].slice(0, 23)}…` : data.names[i];
+    pen.fillText(name, Math.min(left(i) + 8, width - pen.measureText(name).width - 2), top(i) + 4);
   }
 }
 
@@ -317,7 +325,7 @@ function nearestTo(event, canvas, at) {
   const box = canvas.getBoundingClientRect();
   const isLarge = Boolean(canvas.closest(".large")), edge = edgeOf(box.width, box.height);
   const [left, top] = placing(at, box.width, box.height, marginOf(isLarge, edge));
-  let best = null, least = (isLarge ? 24 : 12) ** 2;
+  let best = null, least = (isLarge ? 24 : 9) ** 2;
   for (let i = 0; i < data.items; i++) {
     const distance = (left(i) - event.clientX + box.left) ** 2 + (top(i) - event.clientY + box.top) ** 2;
     if (distance < least) [best, least] = [i, distance];
