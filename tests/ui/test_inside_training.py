@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -137,6 +138,12 @@ def test_frames_hold_nothing_that_gradio_would_fill_in(make: Any, language: str)
     with speaking(language):
         frame = make()
     assert [sign for sign in ("${", "{{", "`", "\\") if sign in frame] == []
+
+
+@pytest.mark.parametrize(("script", "phrases"), [(replay.SCRIPT, replay._phrases), (training.SCRIPT, training.phrases)])
+def test_every_phrase_that_a_script_says_is_sent(script: Path, phrases: Any) -> None:
+    text = script.read_text(encoding="utf-8") + replay.CURVES.read_text(encoding="utf-8")
+    assert set(re.findall(r"phrases\.(\w+)", text)) <= phrases().keys()
 
 
 def test_the_first_picture_is_the_whole_method_beside_a_collapse(

@@ -76,7 +76,7 @@ function arrange() {
     part(".map canvas", side).setAttribute("aria-label", fill(phrases.map_label, {
       items: recording.labels.length, classes: recording.classes.join(", "),
     }));
-    part(".attention canvas", side).setAttribute("aria-valuemax", recording.grid[0] * recording.grid[1]);
+    part(".gaze canvas", side).setAttribute("aria-valuemax", recording.grid[0] * recording.grid[1]);
   });
   parts(".source").forEach((source, i) => {
     const recording = known.get(shown[i]);
@@ -181,7 +181,7 @@ function draw() {
       const recording = known.get(shown[i]);
       if (!recording) return;
       drawMap(part(".map canvas", side), recording, look);
-      drawAttention(part(".attention canvas", side), recording);
+      drawAttention(part(".gaze canvas", side), recording);
       caption(side, recording);
     });
     const figures = parts(".curves figure");
@@ -359,7 +359,7 @@ const placeName = (recording, place) => (place
 function caption(side, recording) {
   const at = momentOf(recording);
   part(".map figcaption", side).textContent = fill(phrases.map, { share: percent(recording.numbers.explained[at]) });
-  part(".attention figcaption", side).textContent =
+  part(".gaze figcaption", side).textContent =
     `${fill(phrases.attention, { head: head + 1, place: placeName(recording, query) })} ${fill(phrases.peak, { peak: percent(mostOf()) })}`;
 }
 
@@ -511,7 +511,7 @@ const patchAt = (event, recording) => {
 element.addEventListener("click", (event) => {
   if (!main()) return;
   const target = event.target, button = target.closest?.("button");
-  if (target.matches(".attention canvas")) ask(patchAt(event, known.get(shown[sideOf(target)])));
+  if (target.matches(".gaze canvas")) ask(patchAt(event, known.get(shown[sideOf(target)])));
   else if (target.matches(".curves canvas")) scrubTo(event);
   else if (button?.matches(".play")) timer === null ? play() : pause();
   else if (button?.matches(".of-token")) ask(0);
@@ -537,7 +537,7 @@ element.addEventListener("change", (event) => {
   else if (event.target.matches(".same input")) draw();
 });
 element.addEventListener("keydown", (event) => {
-  if (!main() || !event.target.matches?.(".attention canvas") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!main() || !event.target.matches?.(".gaze canvas") || event.ctrlKey || event.metaKey || event.altKey) return;
   const columns = main().grid[1], places = main().grid[0] * columns;
   const to = {
     ArrowLeft: query - 1, ArrowRight: query + 1, Home: 0, End: places,
@@ -561,7 +561,7 @@ function scrubTo(event) {
 element.addEventListener("pointermove", (event) => {
   if (!main()) return;
   if (event.target.matches?.(".curves canvas") && event.buttons & 1) { scrubTo(event); return; }
-  if (event.target.matches?.(".attention canvas")) {
+  if (event.target.matches?.(".gaze canvas")) {
     const recording = known.get(shown[sideOf(event.target)]), place = patchAt(event, recording);
     event.target.title = fill(phrases.weight, { place: placeName(recording, place), share: percent(rowOf(recording)[place]) });
     return;

@@ -38,7 +38,7 @@ def template() -> str:
     side = (
         '<section class="side"><h3 class="title"></h3><p class="what"></p><div class="views">'
         '<figure class="map"><figcaption></figcaption><canvas role="img"></canvas></figure>'
-        '<figure class="attention"><figcaption></figcaption><canvas tabindex="0" role="slider" aria-valuemin="0" '
+        '<figure class="gaze"><figcaption></figcaption><canvas tabindex="0" role="slider" aria-valuemin="0" '
         f'aria-label="{escape(say("training.attention_place"))}"></canvas></figure></div></section>'
     )
     source = (
@@ -176,7 +176,7 @@ def _phrases() -> dict[str, str]:
         "patch": say("training.patch", row="{row}", column="{column}"),
         "token": say("training.token"),
         "start": say("training.point"),
-        "point": say("training.point_is", name="{name}"),
+        "point_is": say("training.point_is", name="{name}"),
         "weight": say("training.weight", place="{place}", share="{share}"),
         "query": say("training.query", place="{place}", best="{best}", share="{share}", token="{token}"),
         "now": say(
