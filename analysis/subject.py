@@ -300,7 +300,8 @@ class Subject:
     def _text(self, tokenizer: TextTokenizer, text: Any) -> Shown:
         if not isinstance(text, str):
             raise ValueError(f"expected a text, got {type(text).__name__}")
-        window = tokenizer.windows(text, max_length=tokenizer.max_length)
+        config: Any = self.encoder.config
+        window = tokenizer.windows(text, max_length=min(tokenizer.max_length, config.max_length))
         ids, offsets = window.input_ids[0], window.offsets[0].numpy()
         special = tuple(i for i, one in enumerate(ids.tolist()) if one in tokenizer.special_ids)
         spelled = tokenizer.tokens(ids.tolist())
