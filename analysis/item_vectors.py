@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.items.manifest import RATE, ItemsError
+from analysis.items.manifest import RATE, ItemsError, Origin
 from analysis.items.photographs import photographs
 from analysis.items.prompts import Prompts
 from analysis.items.things import Things
@@ -56,6 +56,8 @@ class ItemSet:
     """Makes what `Subject.show` takes, by modality; sounds are (samples, samples a second)."""
     pack: PackVectors | None = None
     """Where the items themselves are not here."""
+    credits: tuple[str, ...] = ()
+    """Source and licence: of each item, or one for all."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -161,13 +163,14 @@ def item_set(name: str) -> ItemSet:
         case "photographs":
             pictures = photographs()
             sources = {"vision": lambda: [one.open() for one in pictures]}
-            return ItemSet(name, tuple(one.title for one in pictures), {}, sources)  # type: ignore[arg-type]
+            credits = tuple(_credit(one.origin) for one in pictures)
+            return ItemSet(name, tuple(one.title for one in pictures), {}, sources, credits=credits)  # type: ignore[arg-type]
         case "prompts":
             return _prompts()
         case _ if name in _packs():
             pack = _packs()[name]
             numbers = tuple(str(number) for number in range(1, len(pack) + 1))
-            return ItemSet(name, numbers, pack.labels, pack=pack)
+            return ItemSet(name, numbers, pack.labels, pack=pack, credits=(_credit(pack.origin),))
     raise ItemsError(f"items={name!r}: there are {', '.join(item_sets())}")
 
 
@@ -236,7 +239,7 @@ def pooled_vectors(subject: Subject, sources: Sequence[Any], role: Role = "stude
     found: list[NDArray[np.float32] | None] = [None] * len(sources)
     for places, batch in _batches(subject, sources):
         trace = Trace(["hidden"])
-        with _few_threads(subject):
+        with few_threads(subject):
             subject.run(batch, role, trace, copies=len(places))
         hidden = torch.stack([layer.float() for layer in trace.all("hidden")]).cpu().numpy()
         ordinary = np.setdiff1d(np.arange(len(batch)), batch.special)
@@ -270,7 +273,7 @@ def _batches(subject: Subject, sources: Sequence[Any]) -> Iterator[tuple[list[in
 
 
 @contextmanager
-def _few_threads(subject: Subject) -> Iterator[None]:
+def few_threads(subject: Subject) -> Iterator[None]:
     """Small models are faster on one thread, for several wait for each other after every small product."""
     threads = torch.get_num_threads()
     if subject.dim > _SMALL or threads == 1:
@@ -312,6 +315,10 @@ def _packs() -> dict[str, PackVectors]:
     return {pack.pack: pack for pack in vector_packs()}
 
 
+def _credit(origin: Origin) -> str:
+    return f"{origin.source}; {origin.licence}"
+
+
 def _things() -> ItemSet:
     things = Things.open()
     return ItemSet(
@@ -326,6 +333,7 @@ def _things() -> ItemSet:
             "text": lambda: [one.name for one in things.things],
             "audio": lambda: [(things.speech(one, VOICE), RATE) for one in things.things],
         },
+        credits=(_credit(things.manifest.origin(things.atlas_file)),),
     )
 
 
@@ -342,6 +350,7 @@ def _prompts() -> ItemSet:
             "audio": lambda: [(prompts.sound(one), RATE) for one in prompts.prompts],
             "text": lambda: [one.transcript.lower() for one in prompts.prompts],
         },
+        credits=(_credit(prompts.origin),),
     )
 
 

@@ -109,7 +109,7 @@ def labels_of_items() -> set[str]:
         for kind, values in items.labels.items():
             found |= {kind} - {"length"}
             if kind in {"category", "kind", "label", "gender", "breed", "species"}:
-                found |= {value.replace("_", " ") for value in values}
+                found |= {value.replace("_", " ").strip() for value in values}
     return found
 
 

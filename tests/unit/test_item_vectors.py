@@ -140,11 +140,11 @@ def test_fewest_items_is_what_the_measures_refuse_below() -> None:
     first, second = generator.standard_normal((2, 1, 40, 4)), generator.standard_normal((2, 1, 40, 3))
     first, second = first[0], second[0]
     for measure in ("svcca", "pwcca"):
-        needed = fewest_items(first, second, measure)  # type: ignore[arg-type]
+        needed = fewest_items(first, second, measure)
         assert needed == 14
-        compare_layers(first[:, :needed], second[:, :needed], measure)  # type: ignore[arg-type]
+        compare_layers(first[:, :needed], second[:, :needed], measure)
         with pytest.raises(ValueError, match="too few"):
-            compare_layers(first[:, : needed - 1], second[:, : needed - 1], measure)  # type: ignore[arg-type]
+            compare_layers(first[:, : needed - 1], second[:, : needed - 1], measure)
     assert fewest_items(first, second, "cka") == 4
 
 

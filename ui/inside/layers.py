@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
@@ -12,7 +12,7 @@ from gradio.components import Component
 from ui.errors import sentence
 from ui.fields import PLUMBING
 from ui.inside import layers_sections as sections
-from ui.inside.layers_files import make_files
+from ui.inside.layers_files import figures, make_files
 from ui.inside.layers_own import own_items
 from ui.inside.layers_sides import (
     FIRST_SETS,
@@ -40,6 +40,7 @@ from ui.views.notice import failed
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
+    from analysis.figures.plate import Plate
     from analysis.item_vectors import ItemSet
     from ui.inside.tab import Inside
 
@@ -189,6 +190,16 @@ class Layers(View):
             return [*self._controls(looked.selection, choice), wait, None, colours, gr.skip(), gr.skip(), gr.skip()]
         return [*self._controls(looked.selection, choice), *self._made(pair, choice, own, colours)]
 
+    def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:
+        choice = settled(self._service, looked.selection, _choice(settings))
+        own = self._own(looked.selection, choice, settings)
+        try:
+            pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
+        except OtherModelError:  # only the page can ask for it, and has not yet
+            return ()
+        layouts = self._ready_maps(pair, choice.map)
+        return figures(self._store, pair, choice, layouts, self._raw(pair, own)).values()
+
     def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:
         from analysis.item_vectors import item_sets
 
@@ -248,6 +259,8 @@ class Layers(View):
         return method != "pca" and bool(keys) and all(key in self._store for key in keys)
 
     def _drawn(self, pair: Pair, own: ItemSet | None, layouts: Sequence[Any], note: str = "") -> Any:
+        from analysis.item_vectors import item_set
+
         thumbnails = ""
         if own is not None and pair.first.modality == "vision":
             pictures = own.sources["vision"]()
@@ -261,18 +274,22 @@ class Layers(View):
             media=pair.first.items if is_here else "",
             note=note,
             thumbnails=thumbnails,
+            credits=() if own is not None else item_set(pair.first.items).credits,
         )
         return gr.update(value=value)
 
     def _colours(self, looked: Looked) -> str:
         from analysis.component_colours import followed_colours
+        from analysis.item_vectors import few_threads
 
         role = looked.selection.role
         roles = ROLES if role == "difference" else (role,)
         shown = looked.shown
         if len(shown) < 2:
             return f'<p class="small">{say("layers.one_position")}</p>'
-        places = [looked.subject.hidden(shown, one)[:, shown.class_tokens :] for one in roles]  # type: ignore[arg-type]
+        with few_threads(looked.subject):
+            hidden = [looked.subject.hidden(shown, one) for one in roles]  # type: ignore[arg-type]
+        places = [one[:, shown.class_tokens :] for one in hidden]
         colours, shares = followed_colours(*places)
         words = {"student": say("inside.student"), "teacher": say("inside.teacher")}
         names = [f"{looked.selection.model} · {words[one]}" for one in roles]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MEASURES: Final = ("cka", "biased_cka", "mutual_knn", "cosine", "procrustes", "svcca", "pwcca")
 GEOMETRY: Final = ("effective_rank", "participation_ratio", "anisotropy", "uniformity", "intrinsic_dimension")
+_LITTLE: Final = -0.1
+"""An axis of shares begins at 0 where no value is far below."""
 PENDING: Final = '<div class="pending notice empty"><p>{}</p></div>'
 """A part that is made once a visitor comes near it."""
 
@@ -147,7 +149,7 @@ def _diagonal(found: LayerComparison, null: LayerComparison | None, measure: str
         curves.append(Curve(say("layers.null"), null.diagonal().tolist(), "untrained", True))
     levels = [] if found.chance is None else [Level(say("layers.chance"), found.chance, "chance")]
     least = min((float(np.nanmin(curve.values)) for curve in curves if np.isfinite(curve.values).any()), default=0.0)
-    low = min(0.0, least) if scale is None or measure == "cosine" else scale.low
+    low = scale.low if measure == "procrustes" and scale else least if least < _LITTLE else 0.0
     chart = Chart(say("layers.diagonal"), curves, levels, low=low, high=scale.high if scale else 1.0, width=360)
     names = {curve.name: (curve.look, curve.is_second) for curve in curves} | {
         level.name: ("chance level", False) for level in levels
@@ -386,7 +388,7 @@ def _side_key(pair: Pair, side: ItemVectors, what: str) -> Any:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{round(value, 2) + 0:.2f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _share(value: float) -> str:

@@ -242,6 +242,7 @@ function card() {
       ...(data.labels.length ? [] : [made("p", "small", data.phrases.unlabelled)]));
     return;
   }
+  const credit = data.credits[data.credits.length > 1 ? data.index[i] : 0];
   const head = made("div", "head");
   head.append(...thumbnail(i, 72), made("h4", "", nameOf(i)));
   const facts = made("dl");
@@ -268,6 +269,7 @@ function card() {
     const same = close.filter((other) => codeOf(other) === codeOf(i)).length;
     parts.push(made("p", "small", fill(data.phrases.agreed, { same, k: close.length, label: data.labels[kind].name })));
   }
+  if (credit) parts.push(made("p", "small source", fill(data.phrases.source, { source: credit })));
   place.replaceChildren(...parts);
 }
 

@@ -55,6 +55,7 @@ def drawn(
     media: str,
     note: str = "",
     thumbnails: str = "",
+    credits: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All that the script draws.
 
@@ -65,6 +66,7 @@ def drawn(
         media: name of the bundled set whose thumbnails and clips can be fetched; empty for none.
         note: what is still being made.
         thumbnails: a sheet of one's own items as a `data:` address.
+        credits: source and licence of each item of the set, or one for all.
     """
     points = np.stack([placed(one.points) for one in layouts])
     return {
@@ -83,6 +85,7 @@ def drawn(
         "media": media,
         "modality": side.modality,
         "thumbnails": thumbnails,
+        "credits": list(credits),
         "columns": COLUMNS,
         "side": SIDE,
     }
@@ -131,7 +134,7 @@ def class_name(kind: str, name: str) -> str:
     """What a label is called."""
     if kind == "length":
         return say("layers.quarter", number=name)
-    return translated(name.replace("_", " ")) or say("layers.no_label")
+    return translated(name.replace("_", " ").strip()) or say("layers.no_label")
 
 
 def sheet(pictures: Sequence[Any]) -> str:
@@ -253,6 +256,7 @@ def _phrases() -> dict[str, str]:
         "near": say("layers.near", layer="{layer}"),
         "agreed": say("layers.agreed", same="{same}", k="{k}", label="{label}"),
         "play": say("layers.play"),
+        "source": say("layers.source", source="{source}"),
         "playing": say("layers.playing"),
         "absent": say("layers.absent"),
         "number": say("layers.number", number="{number}"),

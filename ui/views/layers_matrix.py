@@ -79,7 +79,7 @@ def _cell(value: float, scale: Scale, row: int, column: int) -> str:
     if math.isnan(value):
         return f'<td class="undefined" data-row="{row}" data-column="{column}" tabindex="-1">–</td>'
     colour = scale.colour(value)
-    text = f"{value:.2f}".replace("-", "−")
+    text = f"{round(value, 2) + 0:.2f}".replace("-", "−")
     return (
         f'<td style="background:rgb{colour};color:{_ink(colour)}" data-row="{row}" data-column="{column}" '
         f'tabindex="-1">{text}</td>'
