@@ -49,7 +49,7 @@ NAMES: Final = ("items", "other_model", "other_role", "measure", "null", "map")
 ROLES: Final = ("student", "teacher")
 _LAZY: Final = """
 const ask = () => {
-  const part = element.querySelector(".pending");
+  const part = element.querySelector(".later");
   if (!part) return;
   new IntersectionObserver((seen, watcher) => {
     if (!seen.some((one) => one.isIntersecting)) return;
@@ -186,7 +186,7 @@ class Layers(View):
         try:
             pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
         except OtherModelError:  # asked for by the page right away, when this model is free again
-            wait = sections.pending(say("layers.comparing"))
+            wait = sections.later(say("layers.comparing"), is_awaited=True)
             return [*self._controls(looked.selection, choice), wait, None, colours, gr.skip(), gr.skip(), gr.skip()]
         return [*self._controls(looked.selection, choice), *self._made(pair, choice, own, colours)]
 
@@ -242,8 +242,8 @@ class Layers(View):
             sections.comparison_html(self._store, pair, choice),
             self._drawn(pair, own, self._ready_maps(pair, choice.map)),
             colours,
-            sections.pending(say("layers.comes")),
-            sections.pending(say("layers.comes")),
+            sections.later(say("layers.comes")),
+            sections.later(say("layers.comes")),
             gr.update(value=None, visible=False),
         ]
 
@@ -373,7 +373,7 @@ class Layers(View):
 
     def _comparison(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
         pair = pair_of(self._service, selection, choice, own=own)
-        wait = sections.pending(say("layers.comes"))
+        wait = sections.later(say("layers.comes"))
         return [sections.comparison_html(self._store, pair, choice), wait, wait]
 
     def _geometry(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:

@@ -88,7 +88,7 @@ def make_files(store: Kept, pair: Pair, choice: Choice, layouts: Sequence[Layout
     files["vectors.npz"] = to_npz(arrays, _about(pair))
     for name, plate in figures(store, pair, choice, layouts, raw).items():
         for ending in FIGURE_FORMATS:
-            files[f"{name}.{ending}"] = save_figure(plate, ending)  # type: ignore[arg-type]
+            files[f"{name}.{ending}"] = save_figure(plate, ending)
     return [save_bytes_to_cache(content, f"layers-{name}", get_upload_folder()) for name, content in files.items()]
 
 
@@ -119,7 +119,7 @@ def _names(pair: Pair) -> list[str]:
     for each."""
     first, second = pair.first, pair.second
     if first.model == second.model and first.role != second.role:
-        names = [first.role, second.role]
+        names: list[str] = [first.role, second.role]
     else:
         names = [f"{first.model} {first.role}", f"{second.model} {second.role}"]
         names[1] += " 2" if names[0] == names[1] else ""

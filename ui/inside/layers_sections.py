@@ -23,8 +23,6 @@ MEASURES: Final = ("cka", "biased_cka", "mutual_knn", "cosine", "procrustes", "s
 GEOMETRY: Final = ("effective_rank", "participation_ratio", "anisotropy", "uniformity", "intrinsic_dimension")
 _LITTLE: Final = -0.1
 """An axis of shares begins at 0 where no value is far below."""
-PENDING: Final = '<div class="pending notice empty"><p>{}</p></div>'
-"""A part that is made once a visitor comes near it."""
 
 
 def measure_name(measure: str) -> str:
@@ -395,6 +393,6 @@ def _share(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def pending(text: str) -> str:
-    """A part that is made when a visitor comes near it."""
-    return PENDING.format(escape(text))
+def later(text: str, *, is_awaited: bool = False) -> str:
+    """A part that is made when a visitor comes near it; `is_awaited` where one is there already."""
+    return f'<div class="later{" pending" if is_awaited else ""} notice empty"><p>{escape(text)}</p></div>'

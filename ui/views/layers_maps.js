@@ -336,7 +336,7 @@ function nearestTo(event, canvas, at) {
 }
 
 const mapOf = (target) => {
-  const canvas = target.closest?.(".large canvas, .small-maps canvas");
+  const canvas = target.closest?.(".large figure canvas, .small-maps canvas");
   return canvas ? [canvas, canvas.closest("button") ? Number(canvas.closest("button").dataset.layer) : layer] : null;
 };
 
@@ -376,7 +376,7 @@ async function play(button) {
 }
 
 element.addEventListener("keydown", (event) => {
-  if (!data || !event.target.closest(".large canvas")) return;
+  if (!data || !event.target.closest(".large figure canvas")) return;
   const i = picked ?? -1, last = data.items - 1;
   const keys = {
     ArrowRight: () => choose(i >= last ? 0 : i + 1), ArrowLeft: () => choose(i <= 0 ? last : i - 1),
