@@ -139,12 +139,12 @@ def test_another_rule_changes_target_and_error_without_the_server(visit: Visit) 
 
 
 def test_a_link_restores_mask_seed_and_rule(visit: Visit) -> None:
-    see(visit, "audio", "&k=1&tensor=feed_forward&masked=3-7,12&position=5")
+    see(visit, "audio", "&k=1&tensor=hidden&masked=3-7,12&position=5")
     assert count(visit) == 6
-    assert visit.page.locator("[data-tensor=feed_forward]").get_attribute("aria-pressed") == "true"
+    assert visit.page.locator("[data-tensor=hidden]").get_attribute("aria-pressed") == "true"
     assert visit.page.locator(".stage input.k").input_value() == "1"
     held = address(visit)
-    assert (held["masked"], held["k"], held["tensor"], held["position"]) == ("3-7,12", "1", "feed_forward", "5")
+    assert (held["masked"], held["k"], held["tensor"], held["position"]) == ("3-7,12", "1", "hidden", "5")
     see(visit, "audio", "&k=99&tensor=values&masked=a,900000&seed=-4")
     assert count(visit) > 0, "what cannot be is the method's own"
     assert not {"k", "tensor", "masked", "seed"} & address(visit).keys()
@@ -167,6 +167,7 @@ def test_a_place_is_selected_in_all_views_and_told(visit: Visit) -> None:
     page.locator(".stage details.table summary").click()
     assert page.locator(".stage .table tbody tr").count() == count(visit)
     page.locator("[data-measure=rank]").click()
+    page.wait_for_timeout(300)
     assert say("stage.scale_rank", positions="")[:20] in page.locator(".stage .scale").inner_text()
     assert visit.complaints == []
 

@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 
 from analysis.masked_prediction import MaskedPrediction, predict_masked
 from ui.inside.selection import Looked, Selection
-from ui.inside.stage import lacks, predicted
+from ui.inside.stage import Stage, lacks, predicted
 from ui.inside.stage_files import stage_file
 from ui.service import Service
 from ui.settings import Settings
@@ -205,6 +205,13 @@ def test_figures_to_keep(kind: str, look: Callable[..., Looked]) -> None:
         path = Path(stage_file(looked, found, Asked(), f"{figure}.{ending}"))
         assert path.read_bytes().startswith(starts[ending])
         assert path.suffix == f".{ending}"
+
+
+def test_a_report_has_its_figures(look: Callable[..., Looked]) -> None:
+    looked = look("vision")
+    plates = list(Stage.plates(object.__new__(Stage), looked, {**START, "seed": 4}))
+    assert len(plates) == len(FIGURES)
+    assert all(plate.statement.model == "vision" and plate.statement.seed == 4 for plate in plates)
 
 
 @pytest.mark.parametrize("wanted", ["", "txt", "errors.exe", "../errors.svg", "errors", "."])

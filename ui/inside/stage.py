@@ -18,20 +18,15 @@ from ui.views.stage_data import MOST_SEED, Asked, drawn, read_positions, written
 from ui.words import say
 
 if TYPE_CHECKING:
+    from analysis.figures.plate import Plate
     from analysis.masked_prediction import MaskedPrediction
     from ui.inside.strip import Updates
     from ui.inside.tab import Inside
 
 _MOST_PLACES = 20_000
 """Of positions that a link may name."""
-_CLICK = """() => {
-  const press = (tries) => {
-    const button = document.querySelector("#stage-file a, a#stage-file, #stage-file button, button#stage-file");
-    if (button && window.stageFile !== button.href) { button.click(); }
-    else if (tries) setTimeout(press, 50, tries - 1);
-  };
-  setTimeout(press, 100, 40);
-}"""
+_SAVE = '() => { setTimeout(() => document.querySelector("#stage-file")?.click(), 100); return []; }'
+"""A moment later: the button has to learn of its new file first."""
 
 
 class Stage(View):
@@ -50,7 +45,7 @@ class Stage(View):
         self._file = gr.DownloadButton(visible="hidden", elem_id="stage-file")
         inside.ask_on([self._stage.run], self.show, [self._stage], [self._stage], show_progress="minimal")
         kept = inside.ask_on([self._stage.keep], self.keep, [self._stage], [self._file], show_progress="hidden")
-        kept.then(None, None, None, js=_CLICK, **PLUMBING)
+        kept.then(None, None, None, js=_SAVE, **PLUMBING)
 
     @property
     def outputs(self) -> list[Component]:

@@ -40,7 +40,7 @@ def stage_file(looked: Looked, found: MaskedPrediction, asked: Asked, wanted: st
         return _saved(to_npz(arrays(found, target), stated(looked, found, asked, target)), "masked_prediction.npz")
     if figure not in FIGURES or ending not in FORMATS:
         raise ValueError(say("stage.no_file"))
-    plate = _plate(figure, looked, found, asked, target)
+    plate = stage_plate(figure, looked, found, asked)
     return _saved(save_figure(plate, ending, title=say("stage.tab")), f"stage_{figure}.{ending}")  # type: ignore[arg-type]
 
 
@@ -96,11 +96,13 @@ def stated(looked: Looked, found: MaskedPrediction, asked: Asked, target: Target
     )
 
 
-def _plate(figure: str, looked: Looked, found: MaskedPrediction, asked: Asked, target: Target) -> Plate:
+def stage_plate(figure: str, looked: Looked, found: MaskedPrediction, asked: Asked) -> Plate:
+    """One of `FIGURES`."""
     from PIL import Image
 
     from analysis.figures import places, stage
 
+    target = found.target(asked.k, asked.tensor)
     shown, statement = looked.shown, stated(looked, found, asked, target)
     seconds = [place * shown.step for place in range(len(shown))] if shown.modality == "audio" else None
     unit = "s" if seconds else ""
