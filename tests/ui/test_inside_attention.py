@@ -56,7 +56,7 @@ def look(settings: Settings) -> Callable[..., Looked]:
         subject = Subject.from_pretrained(folder / (model or modality))
         named = {one.name: one for one in inside_examples(modality)}
         one = {"audio": named.get("one"), "text": SHORT}.get(modality) or next(iter(named.values()))
-        about = {"role": "student", "layer": 2, "head": 1, "position": 3} | places
+        about: dict[str, Any] = {"role": "student", "layer": 2, "head": 1, "position": 3} | places
         selection = Selection(
             modality=modality,  # type: ignore[arg-type]
             example=one.name,
@@ -228,6 +228,21 @@ def test_files_of_the_other_modes(mode: str, view: Attention, look: Callable[...
 def test_a_difference_has_its_figure(view: Attention, look: Callable[..., Looked]) -> None:
     [answer] = view.keep("svg", look("text", role="difference"), START)
     assert "<svg" in Path(answer["path"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("role", VIEWS)
+def test_a_report_has_all_heads_and_one(role: str, view: Attention, look: Callable[..., Looked]) -> None:
+    looked = look("vision", role=role)
+    grid, large = view.plates(looked, START)
+    assert grid.statement.model == large.statement.model == "vision"
+    assert large.statement.layers == (2,)
+
+
+def test_a_layer_of_a_difference_is_a_difference(look: Callable[..., Looked]) -> None:
+    looked = look("vision", role="difference")
+    with np.load(made_file("npz", looked, "raw", None, None)) as arrays:
+        student, teacher = (looked.subject.attention(looked.shown, 2, role) for role in ("student", "teacher"))
+        assert arrays["attention"] == pytest.approx(student - teacher, abs=1e-6)
 
 
 def test_links_carry_the_switches_and_nothing_else(view: Attention) -> None:

@@ -24,7 +24,7 @@ from analysis.attention_view import (
     record_attention,
     sink_places,
 )
-from analysis.subject import Shown, Subject
+from analysis.subject import ROLES, Shown, Subject, View
 from analysis.value_zeroing import block_alone, rank_correlation, value_zeroing
 from tests.lab import bundle
 from tests.pretraining_samples import MODALITIES
@@ -107,7 +107,7 @@ def test_rollout_is_that_of_all_layers_below(looked: tuple[Subject, Shown]) -> N
 
 def test_a_difference_is_the_students_minus_the_teachers(looked: tuple[Subject, Shown]) -> None:
     subject, shown = looked
-    roles = ("student", "teacher", "difference")
+    roles: tuple[View, ...] = ("student", "teacher", "difference")
     student, teacher, found = (record_attention(subject, shown, role, size=size(subject, shown)) for role in roles)
     assert found.small == pytest.approx(student.small - teacher.small)
     assert np.abs(found.small).max() > 1e-4
@@ -204,8 +204,8 @@ def test_heads_are_measured_over_items(looked: tuple[Subject, Shown]) -> None:
 
 def test_one_block_alone_gives_what_the_whole_model_gives(looked: tuple[Subject, Shown]) -> None:
     subject, shown = looked
-    for role in ("student", "teacher"):
-        alone = value_zeroing(block_alone(subject, shown, role, 2), 2)  # type: ignore[arg-type]
+    for role in ROLES:
+        alone = value_zeroing(block_alone(subject, shown, role, 2), 2)
         whole = value_zeroing(lambda copies, trace: subject.run(shown, role, trace, copies=copies), 2)  # noqa: B023
         assert alone == pytest.approx(whole, abs=1e-5)
 

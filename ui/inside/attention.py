@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,7 @@ from gradio.components import Component
 
 from ui.catalogue import TOOLS, ToolName
 from ui.fields import PLUMBING
-from ui.inside.attention_files import KINDS, made_file
+from ui.inside.attention_files import KINDS, attention_plates, made_file
 from ui.inside.selection import Looked, inside_examples, source_of
 from ui.inside.tab import Pairs, View
 from ui.views import attention as view
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from analysis.attention_view import Size
+    from analysis.figures.plate import Plate
     from ui.inside.strip import Updates
     from ui.inside.tab import Inside
 
@@ -163,6 +164,11 @@ class Attention(View):
         relevance = self._class(looked) if chosen["mode"] == "class" else None
         path = made_file(kind, looked, chosen["mode"], relevance, self._emissions(looked))
         return [{"kind": "file", "path": path, "name": Path(path).name}]
+
+    def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:
+        chosen = read_settings(settings[0] if settings else None)
+        relevance = self._class(looked) if chosen["mode"] == "class" else None
+        return attention_plates(looked, chosen["mode"], relevance, self._emissions(looked))
 
     def _wire(self) -> None:
         options: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
@@ -39,10 +41,22 @@ def made_file(kind: str, looked: Looked, mode: str, relevance: Mapping[str, Any]
     return save_bytes_to_cache(content, f"attention.{kind}", get_upload_folder())
 
 
+def attention_plates(looked: Looked, mode: str, relevance: Mapping[str, Any] | None, emissions: Any) -> list[Plate]:
+    """All heads in small, and the large picture."""
+    from analysis.attention_view import Size, record_attention
+    from analysis.figures.attention import SIDE, attention_grid
+
+    role: Any = looked.selection.role
+    side = min(SIDE, len(looked.shown) + looked.shown.class_tokens)
+    size = Size(small=(side, side), large=(1, 1))
+    found = record_attention(looked.subject, looked.shown, role, size=size)
+    statement = dataclasses.replace(_statement(looked), layers=(), heads=())
+    grid = attention_grid(list(found.small), difference=role == "difference", statement=statement)
+    return [grid, _figure(looked, mode, relevance, emissions)]
+
+
 def _weights(looked: Looked, mode: str, relevance: Mapping[str, Any] | None) -> Any:
     """(places,) of what is shown, exactly."""
-    import numpy as np
-
     from analysis.attention_view import Size, attention_map, record_attention
 
     if relevance is not None and "values" in relevance:
@@ -75,18 +89,22 @@ def _row(looked: Looked, mode: str, relevance: Mapping[str, Any] | None) -> dict
 
 
 def _layer(looked: Looked) -> dict[str, Any]:
-    import numpy as np
-
     from analysis.attention_view import attention_map, place_labels
 
     subject, shown = looked.subject, looked.shown
     count = len(shown) + shown.class_tokens
     role: Any = looked.selection.role
-    heads = range(1, subject.heads + 1) if subject.heads * count**2 <= MOST_NUMBERS else [looked.head]
-    stack = [attention_map(subject, shown, role, looked.layer, head).weights for head in heads]
+    if subject.heads * count**2 > MOST_NUMBERS:
+        heads = [looked.head]
+        stack = attention_map(subject, shown, role, looked.layer, looked.head).weights[None]
+    else:
+        heads = list(range(1, subject.heads + 1))
+        stack = subject.attention(shown, looked.layer, "student" if role == "difference" else role)
+        if role == "difference":
+            stack = stack - subject.attention(shown, looked.layer, "teacher")
     return {
-        "attention": np.stack(stack).astype(np.float16 if count > 1000 else np.float32),
-        "heads": np.array(list(heads)),
+        "attention": stack.astype(np.float16 if count > 1000 else np.float32),
+        "heads": np.array(heads),
         "layer": np.array(looked.layer),
         "labels": np.array(place_labels(shown)),
     }

@@ -74,7 +74,8 @@ function drawMeasures(box, at, found) {
   charts.forEach(([title, name, baseline, most], i) => {
     const figure = box.children[i], canvas = part("canvas", figure);
     const all = found.roles.flatMap((one) => one[name].flat());
-    part("figcaption", figure).textContent = title;
+    const whose = found.roles.length > 1 ? ` · ● ${phrases.student} ○ ${phrases.teacher}` : "";
+    part("figcaption", figure).textContent = title + whose;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${title}: ${shortly(Math.min(...all))} – ${shortly(Math.max(...all))}; ${phrases.uniform} ${shortly(baseline)}`);
     measureChart(canvas, at, found, name, baseline, most ?? Math.max(...all, baseline) * 1.08, width);
@@ -161,7 +162,7 @@ function measuresTable(at, found) {
     for (let head = 1; head <= at.data.heads; head++) {
       rows.push([layer, head, ...found.roles.flatMap((one) => [
         shortly(one.distance[layer - 1][head - 1]), shortly(one.entropy[layer - 1][head - 1]),
-        ...(one.kinds ? [phrases[one.kinds[layer - 1][head - 1]]] : []),
+        ...(one.kinds ? [phrases[one.kinds[layer - 1][head - 1]].split(/[:：]/)[0]] : []),
       ])]);
     }
   }
