@@ -30,8 +30,8 @@ WHOLE: Final = 800_000
 """Weights that the page is given all at once; of more, averages."""
 SMALL: Final = 240_000
 """Weights of the small pictures of a long input, all together."""
-LARGE: Final = 400_000
-"""Of the heads of its chosen layer."""
+LARGE: Final = 470_000
+"""Of the heads of its chosen layer: enough for 12 heads of 197 places."""
 MOST_ITEMS: Final = 12
 """Examples over which heads are measured."""
 MOST_SILENCED: Final = 128

@@ -161,6 +161,8 @@ class Maps {
     const planes = isShared
       ? Array.from({ length: this.depth * this.heads }, (_, i) => this.plane(1 + Math.floor(i / this.heads), 1 + (i % this.heads), true))
       : [this.plane(layer, head)];
+    // Means of many are small: the row that is known exactly is drawn in the same colours.
+    if (isShared && this.rows) planes.push({ rows: 1, columns: this.rows.values.length, values: this.rows.values });
     const counts = new Uint32Array(4096);
     let most = 0, all = 0;
     const each = (use) => {
@@ -175,7 +177,7 @@ class Maps {
     let below = 0, bin = 0;
     while (bin < 4095 && (below += counts[bin]) < USUAL * all) bin += 1;
     const limit = Math.max(((bin + 1) / 4096) * most, 1e-9);
-    return (this.found[key] = { limit, isCut: limit < 0.98 * most || this.mode === "rollout" });
+    return (this.found[key] = { limit, isCut: limit < 0.98 * most || !this.whole || this.mode === "rollout" });
   }
 }
 
