@@ -13,6 +13,7 @@ from gradio.components import Component
 
 from data2vec_core.checkpoints.card import MODALITIES
 from ui.catalogue import known_models
+from ui.inside import VIEWS as INSIDE_VIEWS
 from ui.inside.selection import OWN, VIEWS, Looked, Selection, inside_examples, read_selection, source_of, whole
 from ui.inside.tab import Inside, Pairs, Updates, View
 from ui.service import Service
@@ -276,3 +277,23 @@ def test_words_of_the_report_are_those_of_the_library() -> None:
     with speaking("zh-CN"):
         assert report_words().keys() == WORDS.keys()
         assert report_words()["title"] == load_words("zh-CN")["report.title"]
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("role", VIEWS)
+def test_the_report_of_a_visit_has_the_figures_of_every_view_that_was_opened(
+    modality: str, role: str, settings: Settings
+) -> None:
+    with gr.Blocks():
+        whole_inside = Inside(Service(settings), INSIDE_VIEWS)
+    example = inside_examples(modality)[0].name
+    given = values(whole_inside, modality=modality, example=example, model=modality, role=role)
+    own = [part.value for view in whole_inside.views.values() for part in view.settings]
+    told, path = whole_inside.report.make({"stage": (), "attention": (), "training": ()}, *given, *own)
+    assert told == ""
+    page = Path(path).read_text(encoding="utf-8")
+    titles = ["masked_input", "target_tiles", "masked_errors", "attention_grid", "training", "training_maps"]
+    assert all(say(f"figure.{kind}") in page for kind in titles)
+    assert page.count("<svg") >= len(titles) + 1
+    assert "http-equiv" in page
+    assert modality in page

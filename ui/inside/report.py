@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from analysis.report import Section
     from ui.inside.tab import Inside
 
-REPORT_FILE: Final = "inside.html"
+REPORT_FILE: Final = "inside-report.html"
 FILES_QUEUE: Final = "files"
 LARGEST_DATA: Final = 1_000_000
 """Bytes of a figure's data file that becomes part of the report; of larger ones only the figure does."""

@@ -11,9 +11,9 @@ from gradio.components import Component
 
 from ui.fields import PLUMBING
 from ui.inside.selection import Looked, whole
-from ui.inside.stage_files import stage_file
+from ui.inside.stage_files import stage_file, stage_plate
 from ui.inside.tab import Pairs, View
-from ui.views.stage import START, phrases, stage_widget
+from ui.views.stage import FIGURES, START, phrases, stage_widget
 from ui.views.stage_data import MOST_SEED, Asked, drawn, read_positions, written_positions
 from ui.words import say
 
@@ -59,6 +59,11 @@ class Stage(View):
         asked = Asked.of(settings[0], looked)
         found = predicted(looked, asked)
         return [gr.update(data={**drawn(looked, found, asked, lacks(looked, found)), "phrases": phrases()})]
+
+    def plates(self, looked: Looked, *settings: Any) -> Sequence[Plate]:
+        asked = Asked.of(settings[0], looked)
+        found = predicted(looked, asked)
+        return [stage_plate(figure, looked, found, asked) for figure in FIGURES]
 
     def keep(self, looked: Looked, value: Any) -> Sequence[Any]:
         """The path of a file of what is shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ from ui.views.replay import CURVES, NO_OTHER, SCRIPT, drawn, opening, recording_
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
+    from analysis.figures.plate import Plate
     from analysis.recordings import Recording
 
 FIRST: Final[tuple[str, ...]] = ("healthy", "tau0")
@@ -54,6 +55,13 @@ class Training(View):
     def show(self, looked: Looked | None, *settings: Any) -> list[Any]:  # noqa: ARG002
         """Nothing, as of `outputs`."""
         return []
+
+    def plates(self, looked: Looked | None, *settings: Any) -> Iterable[Plate]:  # noqa: ARG002
+        """The recordings that the replay opens with, beside one another."""
+        from analysis.figures.replay import training, training_maps
+
+        recordings = {name: one for name, one in all_recordings().items() if name in FIRST}
+        return [training(recordings), training_maps(recordings)] if recordings else []
 
 
 def fetch_recording(asked: object) -> dict[str, Any]:
