@@ -74,7 +74,7 @@ def test_one_selection_goes_through_all_maps(page: Page) -> None:
     expect(told).to_contain_text("layer 2")
     expect(page.locator("#inside-place output").first).to_contain_text("2 of")
     page.locator(".layer-maps .card li button").first.click()
-    expect(page.locator(".layer-maps .card h4")).not_to_be_empty()
+    expect(page.locator(".layer-maps .card h3")).not_to_be_empty()
     page.keyboard.press("Escape")
     expect(told).to_have_text("")
 
@@ -117,7 +117,7 @@ def test_own_items_are_compared_and_too_few_refused(visit: Visit) -> None:
     page.locator("#layers-own-use").click()
     expect(page.locator("#layers-compare .statement")).to_contain_text("n = 5 pairs")
     page.locator(".layer-maps .item select").select_option(index=4)
-    expect(page.locator(".layer-maps .card h4")).to_have_text("<img src=x onerror=alert(1)> ${4}")
+    expect(page.locator(".layer-maps .card h3")).to_have_text("<img src=x onerror=alert(1)> ${4}")
     assert visit.complaints == []
 
 

@@ -437,7 +437,7 @@ class Layers(View):
 
 def _heading(name: str, title: str, intro: str) -> None:
     gr.HTML(
-        f'<h3 id="layers-{name}-title">{title}</h3><p class="small">{intro}</p>',
+        f'<h2 id="layers-{name}-title">{title}</h2><p class="small">{intro}</p>',
         elem_classes=["html-plain", "layers-heading"],
     )
 

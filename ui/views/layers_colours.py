@@ -52,7 +52,7 @@ def _pictures(shown: Shown, colours: NDArray[np.uint8], shares: Sequence[float],
             f'<figure class="seen"><img alt="{escape(say("layers.seen"))}" src="{_png(shown.picture)}">'
             f"<figcaption>{escape(say('layers.seen'))}</figcaption></figure>"
         )
-        rows.append(f'<h4>{escape(name)}</h4><div class="patches">{seen}{tiles}</div>')
+        rows.append(f'<h3>{escape(name)}</h3><div class="patches">{seen}{tiles}</div>')
     return "".join(rows)
 
 
@@ -65,7 +65,7 @@ def _bands(shown: Shown, colours: NDArray[np.uint8], shares: Sequence[float], na
             f'src="{_png(one[None])}"><span>{_share(share)}</span></li>'
             for layer, (one, share) in reversed(list(enumerate(zip(part, shares, strict=True))))
         )
-        rows.append(f'<h4>{escape(name)}</h4><ul class="bands">{_wave(shown)}{bands}</ul>')
+        rows.append(f'<h3>{escape(name)}</h3><ul class="bands">{_wave(shown)}{bands}</ul>')
     start, end = "0 s", f"{len(shown) * shown.step:.2f} s"
     return f'{"".join(rows)}<div class="bands-axis small"><span>{start}</span><span>{end}</span></div>'
 
@@ -97,7 +97,7 @@ def _texts(shown: Shown, colours: NDArray[np.uint8], shares: Sequence[float], na
             for layer, (one, share) in reversed(list(enumerate(zip(part, shares, strict=True))))
         )
         rows.append(
-            f'<h4>{escape(name)}</h4><div class="box" role="region" tabindex="0" aria-label="{escape(name)}">'
+            f'<h3>{escape(name)}</h3><div class="box" role="region" tabindex="0" aria-label="{escape(name)}">'
             f'<table class="tokens">{lines}</table></div>'
         )
     more = f'<p class="small">{escape(say("layers.tokens_cut", count=count))}</p>' if count < len(shown) else ""

@@ -244,7 +244,7 @@ function card() {
   }
   const credit = data.credits[data.credits.length > 1 ? data.index[i] : 0];
   const head = made("div", "head");
-  head.append(...thumbnail(i, 72), made("h4", "", nameOf(i)));
+  head.append(...thumbnail(i, 72), made("h3", "", nameOf(i)));
   const facts = made("dl");
   for (const { name, classes, codes } of data.labels) facts.append(made("dt", "", name), made("dd", "", classes[codes[i]]));
   const close = neighbours(layer, i), list = made("ol");
@@ -264,7 +264,7 @@ function card() {
     play.type = "button";
     parts.push(play);
   }
-  parts.push(made("h5", "", fill(data.phrases.near, { layer: nameOfLayer(layer) })), list);
+  parts.push(made("h4", "", fill(data.phrases.near, { layer: nameOfLayer(layer) })), list);
   if (data.labels.length) {
     const same = close.filter((other) => codeOf(other) === codeOf(i)).length;
     parts.push(made("p", "small", fill(data.phrases.agreed, { same, k: close.length, label: data.labels[kind].name })));
