@@ -20,7 +20,7 @@ const ramp = (share) => {
 };
 
 let data = null, mask = null, before = [], rule = { k: 1, tensor: "hidden" }, measure = "error", show = "colours";
-let view = { from: 0, to: 1 }, photo = null, scheduled = false;
+let view = { from: 0, to: 1 }, photo = null, grey = null, scheduled = false;
 
 function receive() {
   const value = props.data;
@@ -62,7 +62,14 @@ function loadPhoto(source) {
   if (photo?.src === source) return;
   const image = new Image();
   photo = image;
-  image.onload = draw;
+  image.onload = () => {
+    grey = document.createElement("canvas"); // once: filters are slow
+    [grey.width, grey.height] = [image.naturalWidth, image.naturalHeight];
+    const context = grey.getContext("2d");
+    context.filter = "grayscale(1)";
+    context.drawImage(image, 0, 0);
+    draw();
+  };
   image.src = source;
 }
 

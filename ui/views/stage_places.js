@@ -18,8 +18,7 @@ function paintPatches(name, look) {
   if (hasPhoto && isReady()) {
     context.save();
     if (name === "measure" || name === "prediction") context.globalAlpha = 0.4;
-    if (name === "measure") context.filter = "grayscale(1)";
-    context.drawImage(photo, 0, 0, width, height);
+    context.drawImage(name === "measure" ? grey ?? photo : photo, 0, 0, width, height);
     context.restore();
   }
   for (let at = 0; at < data.count; at++) {
