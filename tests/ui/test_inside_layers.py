@@ -18,7 +18,8 @@ from PIL import Image
 
 from tests.ui.calling import answered, refused
 from ui.inside import layers_sections as sections
-from ui.inside.layers import Layers, _choice
+from ui.inside.layers import Layers
+from ui.inside.layers_choice import read_choice
 from ui.inside.layers_files import figures, make_files
 from ui.inside.layers_own import own_items
 from ui.inside.layers_sides import (
@@ -223,7 +224,7 @@ def test_links_restore_what_is_offered_and_nothing_else(view: Layers) -> None:
 
 
 def test_controls_of_a_stranger_become_those_there_are() -> None:
-    choice = _choice([None, 3, {}, "x", "y", "z", None, None])
+    choice = read_choice([None, 3, {}, "x", "y", "z", None, None])
     assert choice == Choice("", "", "teacher", "cka", "none", "pca")
 
 

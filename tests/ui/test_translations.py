@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.figures import statement
-from analysis.item_vectors import item_set, item_sets
+from analysis.item_sets import item_set, item_sets
 from analysis.items.photographs import photographs
 from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
@@ -29,6 +29,7 @@ NAMES = {
     "score_map.iou",
     "segment_image.palette_okabe_ito",
     "segment_image.palette_petroff",
+    "stage.k",
 }
 """Keys of texts that are a name or a unit, and so the same in every language."""
 TYPED = {"main", "owner/name"}

@@ -10,16 +10,8 @@ import pytest
 from PIL import Image
 
 from analysis.component_colours import followed_colours
-from analysis.item_vectors import (
-    ItemSet,
-    ItemVectors,
-    item_set,
-    item_sets,
-    item_vectors,
-    paired,
-    pooled_vectors,
-    quarters,
-)
+from analysis.item_sets import ItemSet, item_set, item_sets, quarters
+from analysis.item_vectors import ItemVectors, item_vectors, paired, pooled_vectors
 from analysis.items.manifest import ItemsError
 from analysis.layer_comparison import compare_layers, fewest_items
 from analysis.layer_knowledge import layer_knowledge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
@@ -12,6 +13,7 @@ from gradio.components import Component
 from ui.errors import sentence
 from ui.fields import PLUMBING
 from ui.inside import layers_sections as sections
+from ui.inside.layers_choice import METHODS, NAMES, ROLES, read_choice
 from ui.inside.layers_files import figures, make_files
 from ui.inside.layers_own import own_items
 from ui.inside.layers_sides import (
@@ -41,25 +43,10 @@ from ui.words import in_language, say
 
 if TYPE_CHECKING:
     from analysis.figures.plate import Plate
-    from analysis.item_vectors import ItemSet
+    from analysis.item_sets import ItemSet
     from ui.inside.tab import Inside
 
-METHODS: Final = ("pca", "umap", "tsne")
-NAMES: Final = ("items", "other_model", "other_role", "measure", "null", "map")
-ROLES: Final = ("student", "teacher")
-_LAZY: Final = """
-const ask = () => {
-  const part = element.querySelector(".later");
-  if (!part) return;
-  new IntersectionObserver((seen, watcher) => {
-    if (!seen.some((one) => one.isIntersecting)) return;
-    watcher.disconnect();
-    if (part.isConnected) trigger("look");
-  }, { rootMargin: "300px" }).observe(part);
-};
-watch("value", () => setTimeout(ask));
-ask();
-"""
+_LAZY: Final = (Path(layers_matrix.__file__).parent / "later.js").read_text(encoding="utf-8")
 
 
 class Layers(View):
@@ -180,7 +167,7 @@ class Layers(View):
         ]
 
     def show(self, looked: Looked, *settings: Any) -> Sequence[Any]:
-        choice = settled(self._service, looked.selection, _choice(settings))
+        choice = settled(self._service, looked.selection, read_choice(settings))
         own = self._own(looked.selection, choice, settings)
         colours = self._colours(looked)
         try:
@@ -191,7 +178,7 @@ class Layers(View):
         return [*self._controls(looked.selection, choice), *self._made(pair, choice, own, colours)]
 
     def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:
-        choice = settled(self._service, looked.selection, _choice(settings))
+        choice = settled(self._service, looked.selection, read_choice(settings))
         own = self._own(looked.selection, choice, settings)
         try:
             pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
@@ -201,7 +188,7 @@ class Layers(View):
         return figures(self._store, pair, choice, layouts, self._raw(pair, own)).values()
 
     def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:
-        from analysis.item_vectors import item_sets
+        from analysis.item_sets import item_sets
 
         said = {name: given.get(name, [""])[0] for name in NAMES}
         allowed: dict[str, Sequence[str]] = {
@@ -259,7 +246,7 @@ class Layers(View):
         return method != "pca" and bool(keys) and all(key in self._store for key in keys)
 
     def _drawn(self, pair: Pair, own: ItemSet | None, layouts: Sequence[Any], note: str = "") -> Any:
-        from analysis.item_vectors import item_set
+        from analysis.item_sets import item_set
 
         thumbnails = ""
         if own is not None and pair.first.modality == "vision":
@@ -364,7 +351,7 @@ class Layers(View):
     def _asked(self, values: Sequence[Any]) -> tuple[Selection, Choice, ItemSet | None]:
         count = len(self.inside.strip.inputs)
         selection = self.inside.strip.read(values[:count])
-        choice = settled(self._service, selection, _choice(values[count:]))
+        choice = settled(self._service, selection, read_choice(values[count:]))
         return selection, choice, self._own(selection, choice, values[count:])
 
     def _all(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
@@ -387,7 +374,7 @@ class Layers(View):
         return [sections.knowledge_html(self._store, pair, kinds[0], self._raw(pair, own))]
 
     def _raw(self, pair: Pair, own: ItemSet | None) -> Any:
-        from analysis.item_vectors import item_set
+        from analysis.item_sets import item_set
 
         modality = pair.first.modality
         if own is not None:
@@ -444,23 +431,6 @@ def _heading(name: str, title: str, intro: str) -> None:
 
 def _html(elem_id: str, script: str) -> gr.HTML:
     return gr.HTML(js_on_load=script or None, elem_id=elem_id, elem_classes=["html-plain", "layers-part"])
-
-
-def _choice(settings: Sequence[Any]) -> Choice:
-    """What the controls say, and what they begin with where they say nothing that there is."""
-
-    def one_of(value: Any, allowed: Sequence[str]) -> str:
-        return value if value in allowed else allowed[0]
-
-    items, other, role, measure, null, method = (value if isinstance(value, str) else "" for value in settings[:6])
-    return Choice(
-        items,
-        other,
-        role if role in ROLES else "teacher",
-        one_of(measure, sections.MEASURES),
-        one_of(null, NULLS),  # type: ignore[arg-type]
-        one_of(method, METHODS),
-    )
 
 
 def _map_keys(pair: Pair, method: str) -> list[Any]:

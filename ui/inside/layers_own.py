@@ -15,7 +15,7 @@ from ui.settings import Settings
 from ui.words import say
 
 if TYPE_CHECKING:
-    from analysis.item_vectors import ItemSet
+    from analysis.item_sets import ItemSet
 
 FEWEST: Final = 4
 """Items that the debiased estimate needs."""
@@ -40,7 +40,7 @@ def own_items(modality: str, files: Any, text: Any, settings: Settings) -> ItemS
     Raises:
         ValueError: nothing, too little, too much, or something that cannot be read.
     """
-    from analysis.item_vectors import ItemSet, quarters
+    from analysis.item_sets import ItemSet, quarters
 
     if modality == "text":
         lines = _lines(text, settings)

@@ -15,7 +15,8 @@ from ui.service import Service
 from ui.words import say
 
 if TYPE_CHECKING:
-    from analysis.item_vectors import ItemSet, ItemVectors
+    from analysis.item_sets import ItemSet
+    from analysis.item_vectors import ItemVectors
     from analysis.subject import Subject
 
 Null = Literal["none", "shuffled", "untrained"]
@@ -104,7 +105,7 @@ class OtherModelError(Exception):
 
 def fitting_sets(service: Service, model: str, modality: str) -> list[str]:
     """Bundled sets that a model has, or can have, vectors of."""
-    from analysis.item_vectors import item_set, item_sets
+    from analysis.item_sets import item_set, item_sets
 
     found = [item_set(name) for name in item_sets()]
     return [one.name for one in found if one.has(model, modality) and (one.pack is None or _knows_packs(service))]
@@ -117,7 +118,7 @@ def _knows_packs(service: Service) -> bool:
 
 def fitting_models(service: Service, items: str, modality: str) -> list[str]:
     """Models that may stand on the other side."""
-    from analysis.item_vectors import item_set
+    from analysis.item_sets import item_set
 
     if items == OWN:
         return [entry.name for entry in service.subjects(modality)]
@@ -134,7 +135,7 @@ def has_teacher(service: Service, model: str) -> bool:
 
 def settled(service: Service, selection: Selection, choice: Choice) -> Choice:
     """The choice with what does not fit put right, and what is left open filled in."""
-    from analysis.item_vectors import item_set
+    from analysis.item_sets import item_set
 
     sets = fitting_sets(service, selection.model, selection.modality)
     items = choice.items
@@ -185,7 +186,8 @@ def pair_of(
     """
     if choice.items == OWN and own is None:
         raise ValueError(say("layers.own_missing"))
-    from analysis.item_vectors import item_set, paired
+    from analysis.item_sets import item_set
+    from analysis.item_vectors import paired
 
     is_here = own is not None or item_set(choice.items).pack is None
     if not is_here and not _knows_packs(service):
@@ -216,7 +218,8 @@ def _made(
     selection: Selection,
     subject: Subject | None,
 ) -> ItemVectors:
-    from analysis.item_vectors import item_set, item_vectors
+    from analysis.item_sets import item_set
+    from analysis.item_vectors import item_vectors
 
     found = item_set(items) if isinstance(items, str) else items
     if found.pack is not None:

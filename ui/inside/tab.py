@@ -193,7 +193,9 @@ class Inside:
 
     def _wire(self) -> None:
         strip = self.strip
-        keep = f"lab.keep({json.dumps(self.names)}, {{modality, example, model, role}})"
+        known = json.dumps([entry.name for entry in self.service.models])  # a folder is nobody else's business
+        told = f"{{modality, example, model: {known}.includes(model) ? model : '', role}}"
+        keep = f"lab.keep({json.dumps(self.names)}, {told})"
         script = f"(modality, example, model, role) => {{ {keep}; return []; }}"
         own = [strip.own["audio"].input, strip.own["vision"].input, strip.own["text"].submit]  # type: ignore[attr-defined]
         gr.on(own, strip.brought, None, strip.example, **PLUMBING)

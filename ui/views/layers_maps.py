@@ -184,7 +184,7 @@ def bundled_clip(items: str, index: int) -> str:
     from analysis.items.manifest import RATE
 
     if items == "things":
-        from analysis.item_vectors import VOICE
+        from analysis.item_sets import VOICE
 
         things = _things()
         samples = things.speech(things.things[_checked(index, len(things.things))], VOICE)
