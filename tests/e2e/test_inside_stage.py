@@ -189,8 +189,8 @@ def test_what_a_checkpoint_lacks_is_said(visit: Visit) -> None:
     see(visit, "vision", "&model=objects")
     notes = visit.page.locator(".stage .notes p").all_inner_texts()
     assert notes[:2] == [say("stage.no_predictor"), say("stage.no_teacher")]
-    assert visit.page.locator(".stage .prediction h3").inner_text() == say("stage.own_layers")
-    assert visit.page.locator(".stage .teacher h3").inner_text() == say("stage.same_weights")
+    assert visit.page.locator(".stage .prediction h2").inner_text() == say("stage.own_layers")
+    assert visit.page.locator(".stage .teacher h2").inner_text() == say("stage.same_weights")
     assert visit.complaints == []
 
 

@@ -104,7 +104,7 @@ def template() -> str:
         '<p class="told" role="status" aria-live="polite"></p><p class="small sinks"></p>'
     )
     check = (
-        f'<section class="check"><h3>{escape(say("attention.check_title"))}</h3>'
+        f'<section class="check"><h2>{escape(say("attention.check_title"))}</h2>'
         f"<p>{escape(say('attention.no_explanation'))}</p>"
         f'<button type="button" class="run-check">{escape(say("attention.check_run"))}</button>'
         '<p class="small working" role="status" hidden></p><div class="result" hidden><div class="pair"></div>'
@@ -118,7 +118,7 @@ def template() -> str:
         f"{figure('heads', say('attention.heads_label'), '<ul class=kinds hidden></ul>')}"
         f"{figure('matrix', say('attention.matrix_label'))}</div>"
         f'<div class="side">{figure("place", say("attention.place_label"), below_place)}{check}</div></div>'
-        f'<section class="measures"><h3>{escape(say("attention.measures_title"))}</h3>'
+        f'<section class="measures"><h2>{escape(say("attention.measures_title"))}</h2>'
         '<p class="small what"></p><div class="charts"></div>'
         f"<details><summary></summary>{box(say('attention.measures_table'))}</details></section>"
         '<p class="small statement"></p>'

@@ -184,7 +184,7 @@ def _panel(name: str, body: str) -> str:
         "target": (say("stage.target"), say("stage.target_note", k="K")),
     }
     title, note = titles[name]
-    head = f'<h3>{escape(title)}</h3><p class="small note">{escape(note)}</p>'
+    head = f'<h2>{escape(title)}</h2><p class="small note">{escape(note)}</p>'
     return f'<section class="panel {name}">{head}{body}</section>'
 
 

@@ -96,7 +96,7 @@ function tellDetail(look) {
     }
     said.push(say("numbers", { error: digits(here.error), cosine: digits(here.cosine), rank: here.rank, positions: data.count }));
     said.push(say("nearest", { places: here.nearest.map((one) => nameOf(one)).join("; ") }));
-    pictures.append(swatch(targetColour(at), say("target")), swatch(predictedColour(at), part(".prediction h3").textContent));
+    pictures.append(swatch(targetColour(at), say("target")), swatch(predictedColour(at), part(".prediction h2").textContent));
   }
   if (data.kind !== "text") {
     pictures.prepend(snippet(at, say("there"), look));

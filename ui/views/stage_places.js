@@ -242,7 +242,7 @@ function layOut() {
     ["teacher", data.hasTeacher ? "teacher" : "same_weights", data.hasTeacher ? "" : "same_weights_note"],
     ["prediction", data.isPredicted ? "prediction" : "own_layers", data.isPredicted ? "" : "own_layers_note"],
   ]) {
-    const heading = part(`.${name} h3`), below = part(`.${name} .note`);
+    const heading = part(`.${name} h2`), below = part(`.${name} .note`);
     below.dataset.usual ??= below.textContent;
     heading.textContent = say(text);
     below.textContent = note ? say(note) : below.dataset.usual;
