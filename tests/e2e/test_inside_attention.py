@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit
 
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
 START = "?tab=inside&tool=attention"
 PATIENCE = 60_000
 """Milliseconds: a model may have to be loaded first."""
