@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from ui.settings import Settings, SettingsError
 
 FOLDER_VARIABLE: Final = "GRADIO_TEMP_DIR"
 FOLDER_PREFIX: Final = "data2vec-lab-"
+SECONDS_BEFORE_READY: Final = 1.0
+"""After the start, in which the page has the processor for itself."""
 MOST_SECONDS_BETWEEN: Final = 600.0
 """Between two looks for files that are too old."""
 
@@ -47,8 +50,8 @@ def starting() -> Iterator[Settings]:
 
 
 def cleaning(minutes: float) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """Lifespan of the served app: files of its own folder that are older than this are deleted, and free memory is
-    given back.
+    """Lifespan of the served app: files of its own folder that are older than this are deleted, free memory is given
+    back, and what the first answer needs is imported.
 
     Gradio deletes what it remembers; this deletes what it does not: uploads that broke off, and what endpoints answer.
     Where several apps share Gradio's folder, this leaves it alone.
@@ -59,6 +62,7 @@ def cleaning(minutes: float) -> Callable[[Any], AbstractAsyncContextManager[None
         tasks = [
             asyncio.create_task(_clean_again_and_again(app, 60 * minutes)),
             asyncio.create_task(give_back_again_and_again()),
+            asyncio.create_task(_get_ready()),
         ]
         try:
             yield
@@ -86,6 +90,13 @@ def clean(folder: Path, seconds: float, kept: Collection[str] = ()) -> None:
                 path.rmdir()
             else:
                 path.unlink()
+
+
+async def _get_ready() -> None:
+    """Import what the first answer needs, once the page can be seen: that takes seconds, and nobody has asked yet."""
+    await asyncio.sleep(SECONDS_BEFORE_READY)
+    for module in ("data2vec_core.tasks", "analysis.subject", "analysis.masked_prediction", "analysis.attention_view"):
+        await asyncio.to_thread(import_module, module)
 
 
 async def _clean_again_and_again(app: Any, seconds: float) -> None:
