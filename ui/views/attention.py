@@ -98,8 +98,9 @@ def template() -> str:
     from_class_token = escape(say("attention.from_class_token"))
     below_place = (
         f'<button type="button" class="class-token" hidden>{from_class_token}</button>'
-        '<div class="key"><span class="ramp-key"><span class="low"></span><canvas class="ramp" width="128" height="10">'
-        '</canvas><span class="high"></span></span><span class="outline-key"><span class="sample"></span>'
+        '<div class="key"><span class="ramp-key"><span class="low"></span>'
+        '<canvas class="ramp" width="128" height="10" aria-hidden="true"></canvas><span class="high"></span></span>'
+        '<span class="outline-key"><span class="sample"></span>'
         f"{escape(say('attention.outlined'))}</span></div>"
         '<p class="told" role="status" aria-live="polite"></p><p class="small sinks"></p>'
     )

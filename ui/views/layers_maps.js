@@ -107,6 +107,7 @@ function legend() {
   list.setAttribute("aria-label", data.phrases.classes);
   list.replaceChildren(...classes.map((name, code) => {
     const entry = made("li"), button = made("button"), sign = made("canvas", "sign");
+    sign.ariaHidden = "true"; // it has its words beside it
     button.type = "button";
     button.dataset.code = code;
     button.setAttribute("aria-pressed", code === emphasised);
@@ -253,6 +254,7 @@ function card() {
     button.type = "button";
     button.dataset.item = other;
     const sign = made("canvas", "sign");
+    sign.ariaHidden = "true"; // it has its words beside it
     dot(sized(sign, 14, 14), 7, 7, 5, codeOf(other));
     button.append(...(sheet ? thumbnail(other, 28) : [sign]), made("span", "", labelled(other)));
     entry.append(button);

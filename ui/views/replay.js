@@ -120,6 +120,7 @@ function arrangeHeads() {
 function arrangeClasses() {
   part(".kinds").replaceChildren(...main().classes.map((name, i) => {
     const item = made("li"), button = made("button"), sign = made("canvas", "sign");
+    sign.ariaHidden = "true"; // it has its words beside it
     button.type = "button";
     button.dataset.kind = i;
     button.setAttribute("aria-pressed", i === chosenClass);

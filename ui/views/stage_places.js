@@ -193,6 +193,7 @@ const painters = { vision: paintPatches, audio: paintFrames, text: paintTokens }
 function drawTile(tile, look) {
   const layer = Number(tile.dataset.layer), canvas = tile.querySelector("canvas"), width = canvas.clientWidth;
   if (!width) return;
+  canvas.setAttribute("aria-hidden", "true"); // the button has the words
   const isIn = isInTarget(layer), isPicture = data.kind === "vision";
   const height = isPicture ? Math.round(width * data.size[1] / data.size[0]) : 14;
   const context = sheet(canvas, width, height), selected = lab.selected.position;
