@@ -59,6 +59,21 @@ def test_it_states_what_it_compares_and_a_null_stands_beside_it(page: Page) -> N
     expect(page).to_have_url(re.compile("measure=procrustes&null=untrained"))
 
 
+def test_what_the_keyboard_only_passes_through_and_another_measure_leave_the_rest_as_it_is(page: Page) -> None:
+    page.locator("#layers-geometry").scroll_into_view_if_needed()
+    numbers = page.locator("#layers-geometry summary").first.element_handle()
+    for control in ("#layers-items", "#layers-other-model", "#layers-measure"):
+        page.locator(f"{control} input").focus()
+        page.keyboard.press("Tab")
+    settle(page)
+    choose(page, "#layers-measure", "Procrustes distance")
+    expect(page.locator("#layers-compare .matrix").first).to_contain_text("a distance: small is alike")
+    assert numbers.evaluate("element => element.isConnected")
+    page.locator("#layers-null").get_by_text("untrained network").click()
+    expect(page.locator("#layers-compare .matrix")).to_have_count(2)
+    page.wait_for_function("element => !element.isConnected", arg=numbers)  # it has a null beside it as well
+
+
 def test_one_selection_goes_through_all_maps(page: Page) -> None:
     maps = [f".small-maps figure:nth-child({number}) canvas" for number in (1, 2)]
     before = [painted(page, one) for one in maps]

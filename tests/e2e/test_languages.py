@@ -23,7 +23,8 @@ TEXTS = """
   const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (nodes.nextNode()) {
     const parent = nodes.currentNode.parentElement;
-    if (!["SCRIPT", "STYLE"].includes(parent.tagName) && isSeen(parent)) texts.add(nodes.currentNode.data.trim());
+    if (["SCRIPT", "STYLE"].includes(parent.tagName) || parent.closest("body [lang=en]")) continue;
+    if (isSeen(parent)) texts.add(nodes.currentNode.data.trim());
   }
   for (const name of ["aria-label", "title", "placeholder", "alt"]) {
     for (const element of document.querySelectorAll(`[${name}]`)) {
@@ -33,7 +34,7 @@ TEXTS = """
   return [...texts].filter((text) => /[A-Za-z]{2}/.test(text) && !/[\\u4e00-\\u9fff]/.test(text));
 }
 """
-"""Texts and names in Latin letters only."""
+"""Texts and names in Latin letters only, but for those that are said to be English."""
 NAMES = {"English", "Random weights", "nothing at all", "Okabe-Ito", "Petroff", "main", "owner/name", "IoU"}
 """What is called so in every language, and the words on the cards of the tests' models."""
 QUANTITY = re.compile(r"[\d.]+ MB")

@@ -20,6 +20,20 @@ _IS_SETTLED = """
 """
 """Whether nothing has been under way for a while."""
 
+_SEE_ALL = """
+async () => {
+  const start = scrollY;
+  const pictures = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
+    scrollTo(0, top);
+    await pictures();
+  }
+  scrollTo(0, start);
+  return document.documentElement.scrollHeight;
+}
+"""
+"""Go down the page and back: some parts are made when somebody comes to see them."""
+
 
 def places(page: Page) -> Iterator[str]:
     """Open every tab, every tab within one, and every state of a switch of modes in there, one after the other.
@@ -36,6 +50,16 @@ def settle(page: Page) -> None:
     page.wait_for_function(_IS_SETTLED, polling=100)
 
 
+def _see_all(page: Page) -> None:
+    """Until nothing more comes: a part that is made pushes the next ones down."""
+    height = 0
+    for _ in range(5):
+        before, height = height, int(page.evaluate(_SEE_ALL))
+        if height == before:
+            return
+        settle(page)
+
+
 def _within(page: Page, place: Locator, path: tuple[str, ...]) -> Iterator[str]:
     tabs = place.get_by_role("tablist").filter(has=page.locator(_TABS), visible=True).first
     if tabs.count():
@@ -45,6 +69,7 @@ def _within(page: Page, place: Locator, path: tuple[str, ...]) -> Iterator[str]:
             panel = page.locator(f"#{tab.get_attribute('aria-controls')}")
             panel.wait_for()
             settle(page)
+            _see_all(page)
             yield from _within(page, panel, (*path, name))
         return
     yield "-".join(path)

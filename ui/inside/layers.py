@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
@@ -49,6 +49,15 @@ if TYPE_CHECKING:
 _LAZY: Final = (Path(layers_matrix.__file__).parent / "later.js").read_text(encoding="utf-8")
 
 
+class Compared(NamedTuple):
+    """What the view shows, to tell whether something has to be made anew."""
+
+    of: tuple[str, ...]
+    sides: tuple[str, ...]
+    measure: str
+    null: str
+
+
 class Layers(View):
     """One side against another on the same items."""
 
@@ -84,6 +93,7 @@ class Layers(View):
                 min_width=180,
             )
         self._batch()
+        self._shown = gr.State(None)  # what the view is of, as `_compared` says it; None: still to be compared
         self._problem = gr.HTML(elem_id="layers-problem", elem_classes=["html-plain", "inside-problem"])
         _heading("compare", say("layers.compare_title"), say("layers.compare_intro"))
         with gr.Row(elem_classes="layers-controls"):
@@ -156,7 +166,7 @@ class Layers(View):
     def outputs(self) -> list[Component]:
         return [
             *(self.items, self.other_model, self.other_role, self._own_files, self._own_text),
-            *(self.comparison, self.maps, self.colours, self.geometry, self.knows, self._files),
+            *(self.comparison, self.maps, self.colours, self.geometry, self.knows, self._files, self._shown),
         ]
 
     @property
@@ -174,8 +184,10 @@ class Layers(View):
             pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
         except OtherModelError:  # asked for by the page right away, when this model is free again
             wait = sections.later(say("layers.comparing"), is_awaited=True)
-            return [*self._controls(looked.selection, choice), wait, None, colours, gr.skip(), gr.skip(), gr.skip()]
-        return [*self._controls(looked.selection, choice), *self._made(pair, choice, own, colours)]
+            controls = self._controls(looked.selection, choice)
+            return [*controls, wait, None, colours, gr.skip(), gr.skip(), gr.skip(), None]
+        made = self._made(pair, choice, own, colours)
+        return [*self._controls(looked.selection, choice), *made, _compared(looked.selection, choice, settings)]
 
     def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:
         choice = settled(self._service, looked.selection, read_choice(settings))
@@ -307,16 +319,17 @@ class Layers(View):
             for trigger in triggers:
                 trigger(handler, inputs, [self._problem, *outputs], **options)
 
-        whole = [self.items.input, self.other_model.input, self.other_role.input, self.comparison.look]
         used = self._use_own.click(lambda: OWN, None, self.items, **PLUMBING)
-        on([*whole, used.then], self._all, self.outputs, show_progress="minimal", show_progress_on=[self.comparison])
-        on(
-            [self.measure.input, self.null.input],
-            self._comparison,
-            [self.comparison, self.geometry, self.knows],
-            show_progress="minimal",
-            show_progress_on=[self.comparison],
-        )
+        chosen = [self.items, self.other_model, self.other_role, self.measure, self.null]
+        for trigger in [*(part.input for part in chosen), self.comparison.look, used.then]:  # type: ignore[attr-defined]
+            trigger(
+                in_language(self._again),
+                [self._shown, *inputs],
+                [self._problem, *self.outputs],
+                **model_event,
+                show_progress="minimal",
+                show_progress_on=[self.comparison],
+            )
         on([self.geometry.look], self._geometry, [self.geometry], show_progress="hidden")
         on([self.knows.look], self._knows, [self.knows], show_progress="hidden")
         on([self._make_files.click], self._kept_files, [self._files], show_progress_on=[self._make_files])
@@ -349,19 +362,36 @@ class Layers(View):
         return handled
 
     def _asked(self, values: Sequence[Any]) -> tuple[Selection, Choice, ItemSet | None]:
+        selection, choice = self._selected(values)
+        return selection, choice, self._own(selection, choice, values)
+
+    def _selected(self, values: Sequence[Any]) -> tuple[Selection, Choice]:
         count = len(self.inside.strip.inputs)
         selection = self.inside.strip.read(values[:count])
-        choice = settled(self._service, selection, read_choice(values[count:]))
-        return selection, choice, self._own(selection, choice, values[count:])
+        return selection, settled(self._service, selection, read_choice(values[count:]))
 
-    def _all(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
-        pair = pair_of(self._service, selection, choice, own=own)
-        return [*self._controls(selection, choice), *self._made(pair, choice, own, gr.skip())]
-
-    def _comparison(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
-        pair = pair_of(self._service, selection, choice, own=own)
-        wait = sections.later(say("layers.comes"))
-        return [sections.comparison_html(self._store, pair, choice), wait, wait]
+    def _again(self, shown: Compared | None, *values: Any) -> list[Any]:
+        """What has to be made anew: lists tell of a choice also when the keyboard only passes through them."""
+        unchanged: list[Any] = [gr.skip()] * (1 + len(self.outputs))
+        try:
+            selection, choice = self._selected(values)
+            now = _compared(selection, choice, values)
+            if now == shown:
+                return unchanged
+            own = self._own(selection, choice, values)
+            pair = pair_of(self._service, selection, choice, own=own)
+            if shown is None or (now.of, now.sides) != (shown.of, shown.sides):
+                return ["", *self._controls(selection, choice), *self._made(pair, choice, own, gr.skip()), now]
+            unchanged[0] = ""
+            places = {part: place for place, part in enumerate(self.outputs, start=1)}
+            unchanged[places[self.comparison]] = sections.comparison_html(self._store, pair, choice)
+            unchanged[places[self._shown]] = now
+            if now.null != shown.null:
+                wait = sections.later(say("layers.comes"))
+                unchanged[places[self.geometry]] = unchanged[places[self.knows]] = wait
+            return unchanged
+        except Exception as error:
+            return [failed(sentence(error)), *unchanged[1:]]
 
     def _geometry(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
         return [sections.geometry_html(self._store, pair_of(self._service, selection, choice, own=own))]
@@ -420,6 +450,12 @@ class Layers(View):
     def _set_choices(self, model: str, modality: str) -> list[tuple[str, str]]:
         names = [*fitting_sets(self._service, model, modality), OWN]
         return [(sections.set_name(name), name) for name in names]
+
+
+def _compared(selection: Selection, choice: Choice, settings: Sequence[Any]) -> Compared:
+    own = tuple(map(str, settings[-2:])) if choice.items == OWN else ()
+    sides = (choice.items, choice.other_model, choice.other_role, *own)
+    return Compared(selection.key, sides, choice.measure, choice.null)
 
 
 def _heading(name: str, title: str, intro: str) -> None:

@@ -1,7 +1,7 @@
 // What is shown of an input, and how one moves: the parts before have the drawings. Texts come from Python, and none is
 // read as markup.
 let data = null, phrases = {}, raw = null, rollout = null, relevance = null, check = null, measures = null;
-let image = null, spectrogram = null, forms = {}, scheduled = false, later = 0, waitingFor = "", asksMeasures = false;
+let image = null, spectrogram = null, forms = {}, scheduled = false, later = 0, waitingFor = "", asksMeasures = false, isSeen = false;
 const memory = {};
 const SETTINGS = { mode: "raw", scale: "shared", sinks: "shown" };
 const settings = () => ({ ...SETTINGS, ...lab.attention });
@@ -25,6 +25,7 @@ function read() {
   rollout = relevance = check = null;
   if (!isMeasured()) measures = null;
   asksMeasures = false;
+  askMeasures();
   memory.key = "";
   image = null;
   if (value.photo) image = Object.assign(new Image(), { onload: draw, src: value.photo.source });
@@ -355,15 +356,21 @@ const onDone = () => { // of whatever was asked, also where it failed
   part(".check .working").hidden = true;
   part(".run-check").disabled = false;
   part(".keeping").textContent = "";
+  part(".measures .what").classList.remove("pending");
 };
 const listening = [["lab-select", onSelect], ["lab-attention", onSelect], ["lab-attention-answer", onAnswer], ["lab-attention-done", onDone]];
 for (const [name, heard] of listening) document.addEventListener(name, heard);
 
 // Measures take a second or two: they are made when somebody comes to see them.
-const seen = new IntersectionObserver((entries) => {
-  if (!entries.some((one) => one.isIntersecting) || !data || data.isEmpty || isMeasured() || asksMeasures) return;
+const askMeasures = () => {
+  if (!isSeen || !data || data.isEmpty || isMeasured() || asksMeasures) return;
   asksMeasures = true;
+  part(".measures .what").classList.add("pending");
   trigger("measure", {});
+};
+const seen = new IntersectionObserver((entries) => {
+  isSeen = entries.at(-1).isIntersecting;
+  askMeasures();
 });
 seen.observe(part(".measures"));
 const size = new ResizeObserver(() => { memory.key = ""; draw(); });

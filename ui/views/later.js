@@ -5,7 +5,9 @@ const ask = () => {
   new IntersectionObserver((seen, watcher) => {
     if (!seen.some((one) => one.isIntersecting)) return;
     watcher.disconnect();
-    if (part.isConnected) trigger("look");
+    if (!part.isConnected) return;
+    part.classList.add("pending");
+    trigger("look");
   }, { rootMargin: "300px" }).observe(part);
 };
 watch("value", () => setTimeout(ask));

@@ -34,6 +34,9 @@ const edgeOf = (width, height) => Math.max(18, Math.min(40, 6.2 * Math.sqrt((wid
 const marginOf = (isLarge, edge) => (isLarge ? (sheet ? edge / 2 + 3 : 14) : 7);
 const neighbours = (at, i) => Array.from(near.subarray((at * data.items + i) * data.k, (at * data.items + i + 1) * data.k));
 const nameOf = (i) => (/^\d+$/.test(data.names[i]) ? fill(data.phrases.number, { number: data.names[i] }) : data.names[i]);
+// Bundled items bear English names on every page: words that the text model reads, and titles of recordings and photographs.
+const BUNDLED = ["things", "prompts", "photographs"];
+const inItsLanguage = (part) => (BUNDLED.includes(data.media) ? Object.assign(part, { lang: "en" }) : part);
 const nameOfLayer = (at) => (at ? fill(data.phrases.layer, { layer: at }) : data.phrases.input);
 const codeOf = (i) => data.labels[kind]?.codes[i] ?? 0;
 const labelOf = (i) => data.labels[kind]?.classes[codeOf(i)] ?? "";
@@ -245,7 +248,7 @@ function card() {
   }
   const credit = data.credits[data.credits.length > 1 ? data.index[i] : 0];
   const head = made("div", "head");
-  head.append(...thumbnail(i, 72), made("h3", "", nameOf(i)));
+  head.append(...thumbnail(i, 72), inItsLanguage(made("h3", "", nameOf(i))));
   const facts = made("dl");
   for (const { name, classes, codes } of data.labels) facts.append(made("dt", "", name), made("dd", "", classes[codes[i]]));
   const close = neighbours(layer, i), list = made("ol");
@@ -292,10 +295,10 @@ function table() {
   for (const text of heads) head.append(Object.assign(made("th", "", text), { scope: "col" }));
   for (let i = 0; i < data.items; i++) {
     const row = made("tr");
-    row.append(Object.assign(made("th", "", nameOf(i)), { scope: "row" }));
+    row.append(inItsLanguage(Object.assign(made("th", "", nameOf(i)), { scope: "row" })));
     for (const { classes, codes } of data.labels) row.append(made("td", "", classes[codes[i]]));
     row.append(made("td", "", x(layer, i).toFixed(3)), made("td", "", (1 - y(layer, i)).toFixed(3)),
-      made("td", "", neighbours(layer, i).map(nameOf).join(", ")));
+      inItsLanguage(made("td", "", neighbours(layer, i).map(nameOf).join(", "))));
     body.append(row);
   }
   const top = made("thead");
