@@ -6,7 +6,8 @@ the stack that runs the blocks. Masks arrive here as an additive bias, made once
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.packing import Packing
 from data2vec_core.trace import TensorName, Trace
 
 
@@ -75,6 +77,7 @@ class Attention(nn.Module):
         context: Tensor | None = None,
         bias: Tensor | None = None,
         cache: LayerCache | None = None,
+        packing: Packing | None = None,
         trace: Trace | None = None,
         layer: int = 0,
         name: TensorName = "attention",
@@ -86,6 +89,7 @@ class Attention(nn.Module):
             context: (batch, key, dim), what keys and values are made from; `hidden` when None.
             bias: added to the scores, broadcastable to (batch, heads, query, key).
             cache: earlier keys and values of this layer. With `context`, it is filled once and then reused.
+            packing: how `hidden` is packed; every item attends to itself alone. Without bias, cache and context.
             name: under which the trace knows these probabilities.
 
         Returns:
@@ -99,22 +103,35 @@ class Attention(nn.Module):
             key, value = self._split(self.key(source)), self._split(self.value(source))
             if cache is not None:
                 key, value = cache.extend(key, value)
+        if packing is not None:
+            mixed = packing.each(self._mix, query, key, value, dim=2)
+        else:
+            if trace is not None and name == "attention":
+                value = trace.visit("values", layer, value)
+            visit = partial(trace.visit, name, layer) if trace is not None and trace.touches(name, layer) else None
+            mixed = self._mix(query, key, value, bias, visit)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def _mix(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None = None,
+        visit: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Values mixed by attention, (batch, heads, query, head_dim); `visit` is shown the probabilities."""
         bias = self.score_bias(query, key, bias)
         dropout = self.dropout if self.training else 0.0
-        if trace is not None and name == "attention":
-            value = trace.visit("values", layer, value)
-        is_touched = trace is not None and trace.touches(name, layer)
-        if is_touched or is_faster_in_parts(query, key):
-            scores = query @ key.transpose(-2, -1) * self.head_dim**-0.5
-            if bias is not None:
-                scores = scores + bias
-            probabilities = F.dropout(scores.softmax(dim=-1), dropout)
-            if trace is not None and is_touched:
-                probabilities = trace.visit(name, layer, probabilities)
-            mixed = probabilities @ value
-        else:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        if visit is None and not is_faster_in_parts(query, key):
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        scores = query @ key.transpose(-2, -1) * self.head_dim**-0.5
+        if bias is not None:
+            scores = scores + bias
+        probabilities = F.dropout(scores.softmax(dim=-1), dropout)
+        if visit is not None:
+            probabilities = visit(probabilities)
+        return probabilities @ value
 
     def score_bias(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor | None:  # noqa: ARG002
         """What is added to the scores; a place for position terms that depend on queries and keys."""
@@ -202,11 +219,12 @@ class Block(nn.Module):
         *,
         bias: Tensor | None = None,
         cache: LayerCache | None = None,
+        packing: Packing | None = None,
         trace: Trace | None = None,
         layer: int = 0,
     ) -> Tensor:
         """(batch, positions, dim) -> the same; `layer` is the block's number for the trace, from 1."""
-        hidden = self.attend(hidden, bias=bias, cache=cache, trace=trace, layer=layer)
+        hidden = self.attend(hidden, bias=bias, cache=cache, packing=packing, trace=trace, layer=layer)
         return self.feed(hidden, trace=trace, layer=layer)
 
     def attend(self, hidden: Tensor, **inputs: Any) -> Tensor:
@@ -267,6 +285,7 @@ class BlockStack(nn.Module):
         hidden: Tensor,
         *,
         caches: Sequence[LayerCache] | None = None,
+        packing: Packing | None = None,
         trace: Trace | None = None,
         **inputs: Any,
     ) -> Iterator[Tensor]:
@@ -275,18 +294,21 @@ class BlockStack(nn.Module):
         Args:
             hidden: (batch, positions, dim).
             caches: one for every block.
+            packing: how `hidden` is packed. A trace gets padded hidden states all the same, and nothing else.
             inputs: go to every block.
 
         Yields:
             Hidden states 0 to L, (batch, positions, dim) each: the input, then every block's output.
 
         Raises:
-            ValueError: the trace names a layer beyond the last.
+            ValueError: the trace names a layer beyond the last, or looks into a block of a packed pass.
         """
         if trace is not None:
             trace.require_depth(len(self.layers))
             trace.clear()  # a block that this pass drops must not seem recorded because an earlier pass ran it
-            hidden = trace.visit("hidden", 0, hidden)
+            hidden = _visit_hidden(trace, 0, hidden, packing)
+        if packing is not None:
+            inputs |= {"packing": packing}
         yield hidden
         for index, block in enumerate(self.layers):
             if not (self.training and self.layerdrop > 0 and torch.rand(()) < self.layerdrop):
@@ -294,10 +316,18 @@ class BlockStack(nn.Module):
                 if caches is not None:
                     layer_inputs["cache"] = caches[index]
                 is_looked_into = trace is not None and trace.looks_into(index + 1)
+                if is_looked_into and packing is not None:
+                    raise ValueError("a pass without padding can record hidden states only")
                 if self.gradient_checkpointing and self.training and not is_looked_into:
                     hidden = checkpoint(block, hidden, use_reentrant=False, **layer_inputs)
                 else:
                     hidden = block(hidden, **layer_inputs)
             if trace is not None:
-                hidden = trace.visit("hidden", index + 1, hidden)
+                hidden = _visit_hidden(trace, index + 1, hidden, packing)
             yield hidden
+
+
+def _visit_hidden(trace: Trace, layer: int, hidden: Tensor, packing: Packing | None) -> Tensor:
+    if packing is None or not trace.touches("hidden", layer):
+        return trace.visit("hidden", layer, hidden)
+    return packing.pack(trace.visit("hidden", layer, packing.unpack(hidden)))

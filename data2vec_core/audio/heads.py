@@ -9,11 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data2vec_core.audio.lengths import frame_count, frame_mask
-from data2vec_core.audio.model import AudioPretrainedModel, Data2VecAudioModel
+from data2vec_core.audio.model import AudioInputs, AudioPretrainedModel, Data2VecAudioModel
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.losses import classification_loss, position_loss
 from data2vec_core.outputs import AudioModelOutput, LogitsOutput
-from data2vec_core.pretrained import Recording
 from data2vec_core.trace import Trace
 
 
@@ -32,7 +31,7 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        **recording: Unpack[Recording],
+        **inputs: Unpack[AudioInputs],
     ) -> LogitsOutput:
         """Score every character at every frame.
 
@@ -52,7 +51,7 @@ class Data2VecAudioForCTC(AudioPretrainedModel):
         encoded: AudioModelOutput = self.backbone(
             input_values,
             attention_mask,
-            **recording,
+            **inputs,
         )
         logits = self.lm_head(self.dropout(encoded.last_hidden_state))
         loss = None
@@ -120,17 +119,17 @@ class LayerMixingModel(AudioPretrainedModel):
         self,
         input_values: Tensor,
         attention_mask: Tensor | None,
-        recording: Recording,
+        inputs: AudioInputs,
     ) -> tuple[Tensor, dict[str, Any]]:
         """What the head reads (batch, frames, dim), and the result's recorded fields."""
-        trace = recording.get("trace")
+        trace = inputs.get("trace")
         if self.layer_weights is not None:
             trace = (Trace() if trace is None else trace).also("hidden")
-            recording = {**recording, "trace": trace}
+            inputs = {**inputs, "trace": trace}
         encoded: AudioModelOutput = self.backbone(
             input_values,
             attention_mask,
-            **recording,
+            **inputs,
         )
         hidden = encoded.last_hidden_state
         if self.layer_weights is not None and trace is not None:
@@ -152,7 +151,7 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        **recording: Unpack[Recording],
+        **inputs: Unpack[AudioInputs],
     ) -> LogitsOutput:
         """Score every class.
 
@@ -165,7 +164,7 @@ class Data2VecAudioForSequenceClassification(LayerMixingModel):
         Returns:
             `logits` (batch, classes), and the `loss`.
         """
-        hidden, recorded = self.encode(input_values, attention_mask, recording)
+        hidden, recorded = self.encode(input_values, attention_mask, inputs)
         projected = self.projector(hidden)
         if attention_mask is None:
             pooled = projected.mean(dim=1)
@@ -193,7 +192,7 @@ class Data2VecAudioForAudioFrameClassification(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        **recording: Unpack[Recording],
+        **inputs: Unpack[AudioInputs],
     ) -> LogitsOutput:
         """Score every class at every frame.
 
@@ -206,7 +205,7 @@ class Data2VecAudioForAudioFrameClassification(LayerMixingModel):
         Returns:
             `logits` (batch, frames, classes), and the `loss`.
         """
-        hidden, recorded = self.encode(input_values, attention_mask, recording)
+        hidden, recorded = self.encode(input_values, attention_mask, inputs)
         logits = self.classifier(hidden)
         loss = None
         if labels is not None:

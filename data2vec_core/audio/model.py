@@ -20,7 +20,8 @@ from data2vec_core.audio.waveform_encoder import (
 from data2vec_core.checkpoints.hub_keys import AUDIO_KEYS
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.outputs import AudioModelOutput
-from data2vec_core.pretrained import PretrainedModel
+from data2vec_core.packing import Packing
+from data2vec_core.pretrained import PretrainedModel, Recording
 from data2vec_core.trace import Trace
 from data2vec_core.transformer import Attention, Block, BlockStack, padding_bias
 
@@ -35,6 +36,8 @@ class Frames:
     """(batch, frames, dim): before dropout and masking."""
     is_real: Tensor | None
     """(batch, frames), False for padding; None: all are real."""
+    packing: Packing | None = None
+    """How to compute the rest without padding; None: as it is."""
 
 
 class AudioEncoder(BlockStack):
@@ -46,8 +49,19 @@ class AudioEncoder(BlockStack):
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
-    def forward(self, hidden: Tensor, is_real: Tensor | None = None, trace: Trace | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        is_real: Tensor | None = None,
+        trace: Trace | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
         """(batch, frames, dim) -> the same; `is_real` is (batch, frames)."""
+        if packing is not None:
+            hidden = packing.pack(hidden)
+            positions = packing.each(self.pos_conv_embed, hidden)
+            hidden = self.dropout(self.layer_norm(hidden + positions))
+            return packing.unpack(self.run(hidden, packing=packing, trace=trace))
         if is_real is not None:
             # Kept although the convolutions' bias fills the padding again after their first layer, whence a padded
             # batch differs a little from single clips (data2vec.md 9.1): so do the public models.
@@ -66,6 +80,12 @@ def _block(config: Data2VecAudioConfig) -> Block:
         activation_dropout=config.activation_dropout,
         eps=config.layer_norm_eps,
     )
+
+
+class AudioInputs(Recording, total=False):
+    """What every speech model takes beside `input_values` and `attention_mask`; see `Data2VecAudioModel.forward`."""
+
+    without_padding: bool
 
 
 class AudioPretrainedModel(PretrainedModel):
@@ -126,6 +146,7 @@ class Data2VecAudioModel(AudioPretrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         *,
+        without_padding: bool = False,
         trace: Trace | None = None,
     ) -> AudioModelOutput:
         """Encode a batch of clips.
@@ -134,13 +155,19 @@ class Data2VecAudioModel(AudioPretrainedModel):
             input_values: (batch, samples) at 16 kHz, each clip normalised to mean 0 and variance 1.
             attention_mask: (batch, samples), 1 where real, padding on the right; all real when None.
             mask_time_indices: (batch, frames), True where the student shall see the mask embedding instead.
+            without_padding: compute each clip as if it were alone (see `data2vec_core.packing`), with zeros for
+                padding: faster, and free of what padding does to the other frames through the convolutions
+                (data2vec.md 9.1). A trace can then record hidden states only.
             trace: what to record.
 
         Raises:
-            ValueError: the input is not (batch, samples) or too short for one frame, or a mask has another shape.
+            ValueError: the input is not (batch, samples) or too short for one frame, a mask has another shape, or
+                `without_padding` was asked of a model with an adapter.
         """
+        if without_padding and self.adapter is not None:
+            raise ValueError("without_padding is not for models with an adapter")
         trace = self._trace_for(trace, output_hidden_states, output_attentions)
-        frames = self.frames(input_values, attention_mask)
+        frames = self.frames(input_values, attention_mask, without_padding=without_padding)
         hidden = self.encode(frames, mask_time_indices, trace)
         if self.adapter is not None:
             hidden = self.adapter(hidden)
@@ -150,18 +177,31 @@ class Data2VecAudioModel(AudioPretrainedModel):
             **self._recorded(trace, output_hidden_states, output_attentions),
         )
 
-    def frames(self, input_values: Tensor, attention_mask: Tensor | None = None) -> Frames:
+    def frames(
+        self, input_values: Tensor, attention_mask: Tensor | None = None, *, without_padding: bool = False
+    ) -> Frames:
         """The convolutional half of `forward`, which takes the same and raises the same."""
         self._check_input(input_values, attention_mask)
-        convolved = self.feature_extractor(input_values)
-        is_real = None if attention_mask is None else frame_mask(attention_mask, convolved.shape[1], self.config)
-        projected, normed = self.feature_projection(convolved)
-        return Frames(normed, projected, is_real)
+        if attention_mask is None:
+            projected, normed = self.feature_projection(self.feature_extractor(input_values))
+            return Frames(normed, projected, None)
+        is_real = frame_mask(attention_mask, frame_count(input_values.shape[1], self.config), self.config)
+        packing = Packing.of(is_real) if without_padding else None
+        if packing is None:
+            projected, normed = self.feature_projection(self.feature_extractor(input_values))
+            return Frames(normed, projected, is_real)
+        samples = attention_mask.long().sum(dim=1).tolist()
+        clips = [
+            clip[None, :own] for clip, own, frames in zip(input_values, samples, packing.lengths, strict=True) if frames
+        ]
+        packed = torch.cat([self.feature_extractor(clip) for clip in clips], dim=1)
+        projected, normed = map(packing.unpack, self.feature_projection(packed))
+        return Frames(normed, projected, is_real, packing)
 
     def encode(self, frames: Frames, is_masked: Tensor | None = None, trace: Trace | None = None) -> Tensor:
         """The transformer half of `forward`: dropout, mask, blocks; (batch, frames, dim), before any adapter."""
         dropped = self.feature_projection.dropout(frames.projected)
-        return self.encoder(self.mask(dropped, frames.is_real, is_masked), frames.is_real, trace)
+        return self.encoder(self.mask(dropped, frames.is_real, is_masked), frames.is_real, trace, frames.packing)
 
     def mask(self, hidden: Tensor, is_real: Tensor | None = None, is_masked: Tensor | None = None) -> Tensor:
         """Put the mask embedding where `is_masked` says or, in training without it, where SpecAugment draws.

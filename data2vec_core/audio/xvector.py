@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from data2vec_core.audio.heads import LayerMixingModel
 from data2vec_core.audio.lengths import Length, convolved_length, frame_count
+from data2vec_core.audio.model import AudioInputs
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.losses import require_class_ids
 from data2vec_core.outputs import XVectorOutput
-from data2vec_core.pretrained import Recording
 
 AM_SOFTMAX_SCALE = 30.0
 AM_SOFTMAX_MARGIN = 0.4
@@ -83,7 +83,7 @@ class Data2VecAudioForXVector(LayerMixingModel):
         input_values: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        **recording: Unpack[Recording],
+        **inputs: Unpack[AudioInputs],
     ) -> XVectorOutput:
         """Embed every clip.
 
@@ -98,7 +98,7 @@ class Data2VecAudioForXVector(LayerMixingModel):
         Raises:
             ValueError: the clips leave no frame after the time-delay layers, or a label names no speaker.
         """
-        hidden, recorded = self.encode(input_values, attention_mask, recording)
+        hidden, recorded = self.encode(input_values, attention_mask, inputs)
         hidden = self.projector(hidden)
         if self._frames_left(hidden.shape[1], exact=True) < 1:
             raise ValueError(f"{hidden.shape[1]} frames are too few for the time-delay layers of this model")

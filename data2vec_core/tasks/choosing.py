@@ -56,4 +56,4 @@ class Chooser(ReadingTask[Data2VecTextForMultipleChoice]):
                 f"reads {self.window} at once."
             )
         device = self.model.device
-        return self.model(ids[None].to(device), is_real[None].to(device)).logits[0].float().cpu()
+        return self.model(ids[None].to(device), is_real[None].to(device), without_padding=True).logits[0].float().cpu()

@@ -97,7 +97,7 @@ class QuestionAnswerer(ReadingTask[Data2VecTextForQuestionAnswering]):
         )
         counts = torch.tensor([len(window.input_ids) for window in windows])
         is_real = (torch.arange(ids.shape[1]) < counts[:, None]).long()
-        output = self.model(ids.to(device), is_real.to(device))
+        output = self.model(ids.to(device), is_real.to(device), without_padding=True)
         assert output.start_logits is not None
         assert output.end_logits is not None
         spans = []

@@ -66,7 +66,7 @@ class TextClassifier(
         ):
             longest = int(mask.sum(dim=1).max())  # of these windows; others may be longer
             is_real = mask[:, :longest].to(device)
-            logits = self.model(ids[:, :longest].to(device), is_real, trace=trace).logits
+            logits = self.model(ids[:, :longest].to(device), is_real, trace=trace, without_padding=True).logits
             parts.append(self._probabilities_of(logits).cpu())
             if (own := self._statistics(trace, is_real)) is not None:
                 statistics.append(own.cpu())

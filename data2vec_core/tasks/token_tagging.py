@@ -71,7 +71,7 @@ class TokenTagger(ReadingTask[Data2VecTextForTokenClassification]):
             mask = windows.attention_mask[start : start + WINDOWS_AT_ONCE]
             longest = int(mask.sum(dim=1).max())  # of these windows; others may be longer
             ids = windows.input_ids[start : start + WINDOWS_AT_ONCE, :longest]
-            logits = self.model(ids.to(device), mask[:, :longest].to(device)).logits
+            logits = self.model(ids.to(device), mask[:, :longest].to(device), without_padding=True).logits
             scores[start : start + WINDOWS_AT_ONCE, :longest] = logits.float().log_softmax(dim=-1).cpu()
         return scores
 
