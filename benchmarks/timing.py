@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 
 def times_of(ways: tuple[Callable[[], object], Callable[[], object]], runs: int) -> tuple[list[float], list[float]]:
-    """Seconds of every run of both, in turn, after one each to warm up."""
+    """Seconds of every run of both, after one each to warm up; they take turns, and turns in going first."""
     times: tuple[list[float], list[float]] = ([], [])
+    both = list(zip(ways, times, strict=True))
     for run in range(runs + 1):
-        for way, seconds in zip(ways, times, strict=True):
+        for way, seconds in both if run % 2 else reversed(both):
             started = time.perf_counter()
             way()
             if run:
@@ -22,11 +23,12 @@ def times_of(ways: tuple[Callable[[], object], Callable[[], object]], runs: int)
     return times
 
 
-def row(*names: object, times: tuple[list[float], list[float]]) -> str:
-    """A line of a Markdown table: names, medians (and quartiles) of both in milliseconds, the ratio of the medians."""
+def row(*names: object, times: tuple[list[float], list[float]], more: Sequence[object] = ()) -> str:
+    """A line of a Markdown table: names, medians (and quartiles) of both in milliseconds, the ratio of the medians, and
+    what else there is to say."""
     one, other = times
     ratio = statistics.median(one) / statistics.median(other)
-    return "| " + " | ".join([*map(str, names), _shown(one), _shown(other), f"{ratio:.2f}"]) + " |"
+    return "| " + " | ".join([*map(str, names), _shown(one), _shown(other), f"{ratio:.2f}", *map(str, more)]) + " |"
 
 
 def _shown(seconds: list[float]) -> str:

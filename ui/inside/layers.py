@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 from gradio.components import Component
@@ -13,9 +13,9 @@ from gradio.components import Component
 from ui.errors import sentence
 from ui.fields import PLUMBING
 from ui.inside import layers_sections as sections
-from ui.inside.layers_choice import METHODS, NAMES, ROLES, read_choice
+from ui.inside.layers_choice import METHODS, NAMES, ROLES, Compared, compared, read_choice
 from ui.inside.layers_files import figures, make_files
-from ui.inside.layers_own import own_items
+from ui.inside.layers_own import own_fields, own_items
 from ui.inside.layers_sides import (
     FIRST_SETS,
     NULLS,
@@ -28,6 +28,7 @@ from ui.inside.layers_sides import (
     fitting_models,
     fitting_sets,
     kept,
+    map_keys,
     other_side,
     pair_of,
     settled,
@@ -47,15 +48,6 @@ if TYPE_CHECKING:
     from ui.inside.tab import Inside
 
 _LAZY: Final = (Path(layers_matrix.__file__).parent / "later.js").read_text(encoding="utf-8")
-
-
-class Compared(NamedTuple):
-    """What the view shows, to tell whether something has to be made anew."""
-
-    of: tuple[str, ...]
-    sides: tuple[str, ...]
-    measure: str
-    null: str
 
 
 class Layers(View):
@@ -92,8 +84,8 @@ class Layers(View):
                 elem_id="layers-other-role",
                 min_width=180,
             )
-        self._batch()
-        self._shown = gr.State(None)  # what the view is of, as `_compared` says it; None: still to be compared
+        self._own_files, self._own_text, self._use_own = own_fields(self._service.settings)
+        self._shown = gr.State(None)  # what the view is of, as `compared` says it; None: still to be compared
         self._problem = gr.HTML(elem_id="layers-problem", elem_classes=["html-plain", "inside-problem"])
         _heading("compare", say("layers.compare_title"), say("layers.compare_intro"))
         with gr.Row(elem_classes="layers-controls"):
@@ -116,7 +108,7 @@ class Layers(View):
                 elem_id="layers-null",
                 min_width=320,
             )
-        self.comparison = _html("layers-compare", layers_matrix.SCRIPT.read_text(encoding="utf-8") + _LAZY)
+        self.comparison = _part("layers-compare", layers_matrix.SCRIPT.read_text(encoding="utf-8") + _LAZY)
         _heading("maps", say("layers.maps_title"), say("layers.maps_intro"))
         self.map = gr.Radio(
             [("PCA", "pca"), ("UMAP", "umap"), ("t-SNE", "tsne")],
@@ -135,32 +127,17 @@ class Layers(View):
         )
         gr.HTML(f'<p class="small misleads">{say("layers.maps_misleads")}</p>', elem_classes="html-plain")
         _heading("colours", say("layers.colours_title"), say("layers.colours_intro"))
-        self.colours = _html("layers-colours", "")
+        self.colours = _part("layers-colours", "")
         _heading("geometry", say("layers.geometry_title"), say("layers.geometry_intro"))
-        self.geometry = _html("layers-geometry", _LAZY)
+        self.geometry = _part("layers-geometry", _LAZY)
         _heading("knows", say("layers.knows_title"), say("layers.knows_intro"))
-        self.knows = _html("layers-knows", _LAZY)
+        self.knows = _part("layers-knows", _LAZY)
         _heading("keep", say("layers.keep_title"), say("layers.keep_intro"))
         self._make_files = gr.Button(say("layers.make_files"), size="sm", elem_id="layers-make-files")
         self._files = gr.File(
             label=say("layers.files"), file_count="multiple", interactive=False, visible=False, elem_id="layers-files"
         )
         self._wire()
-
-    def _batch(self) -> None:
-        with gr.Accordion(say("layers.own"), open=False, elem_id="layers-own"):
-            gr.HTML(f'<p class="small">{self._limits()}</p>', elem_classes="html-plain")
-            self._own_files = gr.File(
-                label=say("layers.own_files"),
-                file_count="multiple",
-                visible=FIRST != "text",
-                elem_id="layers-own-files",
-                height=160,
-            )
-            self._own_text = gr.Textbox(
-                label=say("layers.own_text"), lines=5, max_lines=12, visible=FIRST == "text", elem_id="layers-own-text"
-            )
-            self._use_own = gr.Button(say("layers.own_use"), size="sm", elem_id="layers-own-use")
 
     @property
     def outputs(self) -> list[Component]:
@@ -187,7 +164,7 @@ class Layers(View):
             controls = self._controls(looked.selection, choice)
             return [*controls, wait, None, colours, gr.skip(), gr.skip(), gr.skip(), None]
         made = self._made(pair, choice, own, colours)
-        return [*self._controls(looked.selection, choice), *made, _compared(looked.selection, choice, settings)]
+        return [*self._controls(looked.selection, choice), *made, compared(looked.selection, choice, settings)]
 
     def plates(self, looked: Looked, *settings: Any) -> Iterable[Plate]:
         choice = settled(self._service, looked.selection, read_choice(settings))
@@ -249,12 +226,12 @@ class Layers(View):
     def _ready_maps(self, pair: Pair, method: str) -> list[Any]:
         """Maps of a method where they are kept already; else those that take no time."""
         found = (
-            [self._store.get(key, lambda: None) for key in _map_keys(pair, method)] if self._has(pair, method) else []
+            [self._store.get(key, lambda: None) for key in map_keys(pair, method)] if self._has(pair, method) else []
         )
         return found or sections.pca_layouts(self._store, pair)
 
     def _has(self, pair: Pair, method: str) -> bool:
-        keys = _map_keys(pair, method)
+        keys = map_keys(pair, method)
         return method != "pca" and bool(keys) and all(key in self._store for key in keys)
 
     def _drawn(self, pair: Pair, own: ItemSet | None, layouts: Sequence[Any], note: str = "") -> Any:
@@ -375,7 +352,7 @@ class Layers(View):
         unchanged: list[Any] = [gr.skip()] * (1 + len(self.outputs))
         try:
             selection, choice = self._selected(values)
-            now = _compared(selection, choice, values)
+            now = compared(selection, choice, values)
             if now == shown:
                 return unchanged
             own = self._own(selection, choice, values)
@@ -430,7 +407,7 @@ class Layers(View):
 
             note = say("layers.umap_first") if choice.map == "umap" else say("layers.tsne_first")
             yield ["", self._drawn(pair, own, found, note)]
-            keys = _map_keys(pair, choice.map)
+            keys = map_keys(pair, choice.map)
             for layer, vectors in enumerate(pair.first.vectors):
                 start = found[layer - 1].points if layer else None
                 key = keys[layer] if keys else None
@@ -441,21 +418,9 @@ class Layers(View):
         except Exception as error:
             yield [failed(sentence(error)), gr.skip()]
 
-    def _limits(self) -> str:
-        limits = self._service.settings
-        return say(
-            "layers.own_limits", files=limits.max_pictures, megabytes=limits.max_upload_mb, lines=limits.max_lines
-        )
-
     def _set_choices(self, model: str, modality: str) -> list[tuple[str, str]]:
         names = [*fitting_sets(self._service, model, modality), OWN]
         return [(sections.set_name(name), name) for name in names]
-
-
-def _compared(selection: Selection, choice: Choice, settings: Sequence[Any]) -> Compared:
-    own = tuple(map(str, settings[-2:])) if choice.items == OWN else ()
-    sides = (choice.items, choice.other_model, choice.other_role, *own)
-    return Compared(selection.key, sides, choice.measure, choice.null)
 
 
 def _heading(name: str, title: str, intro: str) -> None:
@@ -465,12 +430,5 @@ def _heading(name: str, title: str, intro: str) -> None:
     )
 
 
-def _html(elem_id: str, script: str) -> gr.HTML:
+def _part(elem_id: str, script: str) -> gr.HTML:
     return gr.HTML(js_on_load=script or None, elem_id=elem_id, elem_classes=["html-plain", "layers-part"])
-
-
-def _map_keys(pair: Pair, method: str) -> list[Any]:
-    if pair.key is None:
-        return []
-    side = pair.first
-    return [("map", method, side.items, side.model, side.role, pair.n, at) for at in range(len(side.vectors))]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ui.inside import layers_sections as sections
-from ui.inside.layers_sides import NULLS, Choice
+from ui.inside.layers_sides import NULLS, OWN, Choice
+from ui.inside.selection import Selection
 
 METHODS: Final = ("pca", "umap", "tsne")
 NAMES: Final = ("items", "other_model", "other_role", "measure", "null", "map")
@@ -28,3 +29,19 @@ def read_choice(settings: Sequence[Any]) -> Choice:
         one_of(null, NULLS),  # type: ignore[arg-type]
         one_of(method, METHODS),
     )
+
+
+class Compared(NamedTuple):
+    """What the view shows, to tell whether something has to be made anew."""
+
+    of: tuple[str, ...]
+    sides: tuple[str, ...]
+    measure: str
+    null: str
+
+
+def compared(selection: Selection, choice: Choice, settings: Sequence[Any]) -> Compared:
+    """Of a settled choice; `settings` end with what was brought."""
+    own = tuple(map(str, settings[-2:])) if choice.items == OWN else ()
+    sides = (choice.items, choice.other_model, choice.other_role, *own)
+    return Compared(selection.key, sides, choice.measure, choice.null)

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+import gradio as gr
+
 from ui.inputs import PictureInput, SoundInput, TextInput, upload_path
 from ui.inside.layers_sides import OWN
+from ui.inside.strip import FIRST
 from ui.settings import Settings
 from ui.words import say
 
@@ -28,6 +31,26 @@ _SIDE: Final = 512
 """Pixels of an own picture at most: what any encoder sees is smaller."""
 _UNPACKED: Final = 4
 """Times the largest upload that a zip may come to when it is unpacked."""
+
+
+def own_fields(limits: Settings) -> tuple[gr.File, gr.Textbox, gr.Button]:
+    """Where a visitor brings them: files, or lines of text, and the button that takes them."""
+    with gr.Accordion(say("layers.own"), open=False, elem_id="layers-own"):
+        told = say(
+            "layers.own_limits", files=limits.max_pictures, megabytes=limits.max_upload_mb, lines=limits.max_lines
+        )
+        gr.HTML(f'<p class="small">{told}</p>', elem_classes="html-plain")
+        files = gr.File(
+            label=say("layers.own_files"),
+            file_count="multiple",
+            visible=FIRST != "text",
+            elem_id="layers-own-files",
+            height=160,
+        )
+        text = gr.Textbox(
+            label=say("layers.own_text"), lines=5, max_lines=12, visible=FIRST == "text", elem_id="layers-own-text"
+        )
+        return files, text, gr.Button(say("layers.own_use"), size="sm", elem_id="layers-own-use")
 
 
 def own_items(modality: str, files: Any, text: Any, settings: Settings) -> ItemSet:

@@ -253,3 +253,11 @@ def cross_choices(service: Service, names: Sequence[str]) -> list[tuple[str, str
 
 
 _MODALITY_WORDS: Final = {"audio": "inside.audio", "text": "inside.text", "vision": "inside.vision"}
+
+
+def map_keys(pair: Pair, method: str) -> list[Any]:
+    """What the maps of each layer are kept by; none where they are not kept."""
+    if pair.key is None:
+        return []
+    side = pair.first
+    return [("map", method, side.items, side.model, side.role, pair.n, at) for at in range(len(side.vectors))]

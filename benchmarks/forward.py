@@ -1,0 +1,141 @@
+"""Speed of a forward pass at base size, in float32, against the reference: `python -m benchmarks.forward`.
+
+Both models hold the same weights, see the same input, and take turns in one process, without gradients. The reference
+runs with its fused attention. Batches of mixed lengths are padded for the reference; ours leave the padding out
+(`without_padding`), and are compared with the reference's padded batch and with its items one by one, whose numbers
+they have to give. GFLOP/s count the operations that a pass needs for the real positions alone (products of matrices,
+convolutions, attention), beside the speed of this machine at one product of large matrices.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.reference import Pair, base_pair, relative_difference
+from benchmarks.timing import row, runs_asked_for, times_of
+
+TOLERANCE = 1e-4
+"""Largest difference over largest value that the answers may show, as in the parity tests."""
+TOKENS = (16, 32, 64, 96, 128, 256, 384, 512)
+SECONDS = (5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 2.0, 1.5)
+RATE = 16_000
+PEAK_SIDE = 2048
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
+
+    name: str
+    batch: str
+    pair: Pair
+    inputs: Inputs
+    is_alone: bool = False
+    """Compare with the reference's items one by one, not with its padded batch."""
+
+    def times(self, runs: int) -> tuple[list[float], list[float]]:
+        """Seconds of every run, ours and the reference's, whose answers agree."""
+        items = _items(self.inputs)
+        is_mixed = "attention_mask" in self.inputs
+        run_ours = _way(self.pair.ours, [dict(self.inputs) | ({"without_padding": True} if is_mixed else {})])
+        run_alone = _way(self.pair.reference, items)
+        run_reference = run_alone if self.is_alone else _way(self.pair.reference, [self.inputs])
+        states = run_ours()[0]
+        for own, [alone] in zip(states, run_alone(), strict=True):
+            difference = relative_difference(own[: len(alone)], alone)
+            if difference > TOLERANCE:
+                raise RuntimeError(f"{self.name}, {self.batch}: the answers differ by {difference:.1e}")
+        return times_of((run_ours, run_reference), runs)
+
+    def flops(self) -> int:
+        """Operations for the real positions."""
+        with FlopCounterMode(display=False) as counter:
+            for item in _items(self.inputs):
+                _way(self.pair.ours, [item])()
+        return counter.get_total_flops()
+
+
+def _way(model: Any, passes: Sequence[Mapping[str, Any]]) -> Callable[[], list[Tensor]]:
+    @torch.inference_mode()
+    def run() -> list[Tensor]:
+        return [model(**inputs).last_hidden_state for inputs in passes]
+
+    return run
+
+
+def _items(inputs: Inputs) -> list[dict[str, Tensor]]:
+    """Each item of a batch as a batch of its own, without padding."""
+    ((name, batch),) = ((name, tensor) for name, tensor in inputs.items() if name != "attention_mask")
+    if "attention_mask" not in inputs:
+        return [{name: item[None]} for item in batch]
+    lengths = inputs["attention_mask"].sum(dim=1).tolist()
+    return [{name: item[None, :length]} for item, length in zip(batch, lengths, strict=True)]
+
+
+def peak(runs: int = 9) -> float:
+    """Operations a second of one product of large matrices, the median of some."""
+    left, right = torch.randn(2, PEAK_SIDE, PEAK_SIDE)
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - started)
+    return 2 * PEAK_SIDE**3 / statistics.median(seconds)
+
+
+def _padded(items: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(item) for item in items])
+    batch = torch.nn.utils.rnn.pad_sequence(list(items), batch_first=True, padding_value=value)
+    return batch, (torch.arange(batch.shape[1]) < lengths[:, None]).long()
+
+
+def cases() -> list[Case]:
+    """The rows, in order."""
+    found = []
+    audio = base_pair("Data2VecAudioModel", "audio-base")
+    clips, heard = _padded([torch.randn(int(seconds * RATE)) for seconds in SECONDS], 0.0)
+    mixed_clips = {"input_values": clips, "attention_mask": heard}
+    found.append(Case("audio", "1 x 10 s", audio, {"input_values": torch.randn(1, 10 * RATE)}))
+    found.append(Case("audio", "8 x 1.5 to 5 s, reference padded", audio, mixed_clips))
+    found.append(Case("audio", "8 x 1.5 to 5 s, reference one by one", audio, mixed_clips, is_alone=True))
+    text = base_pair("Data2VecTextModel", "text-base")
+    vocabulary = text.ours.config.vocab_size
+    sentences, read = _padded(
+        [torch.randint(4, vocabulary, (tokens,)) for tokens in TOKENS], text.ours.config.pad_token_id
+    )
+    mixed_sentences = {"input_ids": sentences, "attention_mask": read}
+    found.append(Case("text", "1 x 128", text, {"input_ids": torch.randint(4, vocabulary, (1, 128))}))
+    found.append(Case("text", "8 x 16 to 512, reference padded", text, mixed_sentences))
+    found.append(Case("text", "8 x 16 to 512, reference one by one", text, mixed_sentences, is_alone=True))
+    vision = base_pair("Data2VecVisionModel", "vision-base")
+    for batch in (1, 8):
+        found.append(Case("vision", f"{batch} x 224 x 224", vision, {"pixel_values": torch.randn(batch, 3, 224, 224)}))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    runs = runs_asked_for("benchmarks.forward", __doc__, arguments)
+    highest = peak()
+    print(f"Peak of this machine: {highest / 1e9:.0f} GFLOP/s ({PEAK_SIDE} x {PEAK_SIDE} matrices, float32).\n")
+    print("| model | batch | ours | reference | ratio | GFLOP/s | of the peak |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for case in cases():
+        times = case.times(runs)
+        speed = case.flops() / statistics.median(times[0])
+        more = (f"{speed / 1e9:.0f}", f"{100 * speed / highest:.0f} %")
+        print(row(case.name, case.batch, times=times, more=more), flush=True)
+
+
+if __name__ == "__main__":
+    main()
