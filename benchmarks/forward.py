@@ -3,15 +3,17 @@
 Both models hold the same weights, see the same input, and take turns in one process, without gradients. The reference
 runs with its fused attention. Batches of mixed lengths are padded for the reference; ours leave the padding out
 (`without_padding`), and are compared with the reference's padded batch and with its items one by one, whose numbers
-they have to give. GFLOP/s count the operations that a pass needs for the real positions alone (products of matrices,
-convolutions, attention), beside the speed of this machine at one product of large matrices.
+they have to give. `plain` and `packed` are how our blocks hold their weights (`data2vec_core.fixed_linear`): as PyTorch
+does, or laid out for oneDNN when the model is loaded. GFLOP/s count the operations that a pass needs for the real
+positions alone (products of matrices, convolutions, attention), beside the speed of this machine at one product of
+large matrices.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.reference import Pair, base_pair, relative_difference
 from benchmarks.timing import row, runs_asked_for, times_of
+from data2vec_core.fixed_linear import LinearKind
 
 TOLERANCE = 1e-4
 """Largest difference over largest value that the answers may show, as in the parity tests."""
@@ -57,11 +60,11 @@ class Case:
                 raise RuntimeError(f"{self.name}, {self.batch}: the answers differ by {difference:.1e}")
         return times_of((run_ours, run_reference), runs)
 
+    @property
     def flops(self) -> int:
-        """Operations for the real positions."""
+        """Operations for the real positions, as the reference's modules do them."""
         with FlopCounterMode(display=False) as counter:
-            for item in _items(self.inputs):
-                _way(self.pair.ours, [item])()
+            _way(self.pair.reference, _items(self.inputs))()
         return counter.get_total_flops()
 
 
@@ -99,28 +102,26 @@ def _padded(items: Sequence[Tensor], value: float) -> tuple[Tensor, Tensor]:
     return batch, (torch.arange(batch.shape[1]) < lengths[:, None]).long()
 
 
-def cases() -> list[Case]:
-    """The rows, in order."""
-    found = []
-    audio = base_pair("Data2VecAudioModel", "audio-base")
+def cases(linear: LinearKind) -> Iterator[Case]:
+    """The rows of one kind of linear layers, in order."""
+    audio = base_pair("Data2VecAudioModel", "audio-base", linear=linear)
     clips, heard = _padded([torch.randn(int(seconds * RATE)) for seconds in SECONDS], 0.0)
     mixed_clips = {"input_values": clips, "attention_mask": heard}
-    found.append(Case("audio", "1 x 10 s", audio, {"input_values": torch.randn(1, 10 * RATE)}))
-    found.append(Case("audio", "8 x 1.5 to 5 s, reference padded", audio, mixed_clips))
-    found.append(Case("audio", "8 x 1.5 to 5 s, reference one by one", audio, mixed_clips, is_alone=True))
-    text = base_pair("Data2VecTextModel", "text-base")
+    yield Case("audio", "1 x 10 s", audio, {"input_values": torch.randn(1, 10 * RATE)})
+    yield Case("audio", "8 x 1.5 to 5 s, reference padded", audio, mixed_clips)
+    yield Case("audio", "8 x 1.5 to 5 s, reference one by one", audio, mixed_clips, is_alone=True)
+    text = base_pair("Data2VecTextModel", "text-base", linear=linear)
     vocabulary = text.ours.config.vocab_size
     sentences, read = _padded(
         [torch.randint(4, vocabulary, (tokens,)) for tokens in TOKENS], text.ours.config.pad_token_id
     )
     mixed_sentences = {"input_ids": sentences, "attention_mask": read}
-    found.append(Case("text", "1 x 128", text, {"input_ids": torch.randint(4, vocabulary, (1, 128))}))
-    found.append(Case("text", "8 x 16 to 512, reference padded", text, mixed_sentences))
-    found.append(Case("text", "8 x 16 to 512, reference one by one", text, mixed_sentences, is_alone=True))
-    vision = base_pair("Data2VecVisionModel", "vision-base")
+    yield Case("text", "1 x 128", text, {"input_ids": torch.randint(4, vocabulary, (1, 128))})
+    yield Case("text", "8 x 16 to 512, reference padded", text, mixed_sentences)
+    yield Case("text", "8 x 16 to 512, reference one by one", text, mixed_sentences, is_alone=True)
+    vision = base_pair("Data2VecVisionModel", "vision-base", linear=linear)
     for batch in (1, 8):
-        found.append(Case("vision", f"{batch} x 224 x 224", vision, {"pixel_values": torch.randn(batch, 3, 224, 224)}))
-    return found
+        yield Case("vision", f"{batch} x 224 x 224", vision, {"pixel_values": torch.randn(batch, 3, 224, 224)})
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -128,13 +129,15 @@ def main(arguments: list[str] | None = None) -> None:
     runs = runs_asked_for("benchmarks.forward", __doc__, arguments)
     highest = peak()
     print(f"Peak of this machine: {highest / 1e9:.0f} GFLOP/s ({PEAK_SIDE} x {PEAK_SIDE} matrices, float32).\n")
-    print("| model | batch | ours | reference | ratio | GFLOP/s | of the peak |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for case in cases():
-        times = case.times(runs)
-        speed = case.flops() / statistics.median(times[0])
-        more = (f"{speed / 1e9:.0f}", f"{100 * speed / highest:.0f} %")
-        print(row(case.name, case.batch, times=times, more=more), flush=True)
+    print("| linear | model | batch | ours | reference | ratio | GFLOP/s | of the peak |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    kinds: tuple[LinearKind, ...] = ("plain", "packed")
+    for kind in kinds:
+        for case in cases(kind):
+            times = case.times(runs)
+            speed = case.flops / statistics.median(times[0])
+            more = (f"{speed / 1e9:.0f}", f"{100 * speed / highest:.0f} %")
+            print(row(kind, case.name, case.batch, times=times, more=more), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import transformers
 
 import data2vec_core
 from data2vec_core.checkpoints.loading import blank_weights, fit_tensors
+from data2vec_core.fixed_linear import LinearKind, fix_linears
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
 
@@ -18,18 +19,21 @@ AttentionKind = Literal["sdpa", "eager"]
 
 @dataclass(frozen=True)
 class Pair:
-    """Ours and the reference's, which share every tensor in memory."""
+    """Ours and the reference's, with the same weights."""
 
     ours: PretrainedModel
     reference: Any
 
 
-def base_pair(class_name: str, preset: str, *, attention: AttentionKind = "sdpa", **fields: Any) -> Pair:
+def base_pair(
+    class_name: str, preset: str, *, linear: LinearKind = "plain", attention: AttentionKind = "sdpa", **fields: Any
+) -> Pair:
     """Both in eval mode.
 
     Args:
         class_name: of the model, the same on both sides.
         preset: name of the configuration, such as `audio-base`.
+        linear: how ours holds the weights of its blocks; plain, it shares the reference's.
         attention: of the reference: `sdpa` is its fastest, `eager` the one that can return attentions.
         fields: of the configuration to change.
     """
@@ -45,6 +49,7 @@ def base_pair(class_name: str, preset: str, *, attention: AttentionKind = "sdpa"
     report = fit_tensors(ours, reference.state_dict(), source="the reference")
     if not report.is_complete or report.left_over:
         raise RuntimeError(f"the two do not hold the same tensors: {report.sentences()}")
+    fix_linears(ours, linear)
     return Pair(ours.eval(), reference)
 
 

@@ -15,6 +15,7 @@ from data2vec_core.checkpoints.loading import LoadReport, blank_weights, fit_ten
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.config_base import Data2VecConfig
+from data2vec_core.fixed_linear import FixedLinear, LinearKind, fix_linears
 from data2vec_core.outputs import ModelOutput
 from data2vec_core.trace import TensorName, Trace
 from data2vec_core.transformer import BlockStack
@@ -87,7 +88,18 @@ class PretrainedModel(nn.Module):
 
     def num_parameters(self) -> int:
         """Number of parameters; tied ones count once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        fixed = (module for module in self.modules() if isinstance(module, FixedLinear))
+        return sum(parameter.numel() for parameter in self.parameters()) + sum(
+            module.in_features * module.out_features for module in fixed
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of parameters and buffers; tied ones count once."""
+        tensors = {tensor.data_ptr(): tensor.nbytes for tensor in (*self.parameters(), *self.buffers())}
+        return sum(tensors.values()) + sum(
+            module.nbytes for module in self.modules() if isinstance(module, FixedLinear)
+        )
 
     @property
     def device(self) -> torch.device:
@@ -150,6 +162,7 @@ class PretrainedModel(nn.Module):
         torch_dtype: torch.dtype | str | None = None,
         dtype: torch.dtype | str | None = None,
         ignore_mismatched_sizes: bool = False,
+        linear: LinearKind = "plain",
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         token: str | bool | None = None,
@@ -167,6 +180,8 @@ class PretrainedModel(nn.Module):
                 file's own; float32 by default.
             ignore_mismatched_sizes: initialise a head tensor of another shape afresh instead of refusing (a new set
                 of classes, say).
+            linear: how the blocks hold the weights of their linear layers: `plain`, to be trained; `packed` or `int8`,
+                for faster inference in float32 on a processor (see `data2vec_core.fixed_linear`).
             revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
             **overrides: configuration fields to change, such as `num_labels=12`; a part of the encoder that they ask
                 for beyond the file (absolute positions, say) starts afresh. Also `build_options` of the class.
@@ -174,7 +189,8 @@ class PretrainedModel(nn.Module):
         Raises:
             CheckpointError: nothing there, no network, an unreadable file, or backbone tensors missing or mis-shaped.
             TypeError: an override that is not a configuration field.
-            ValueError: an override that breaks a rule, or both names of the number format.
+            ValueError: an override that breaks a rule, both names of the number format, or linear layers of a kind
+                that this host or number format does not have.
         """
         if torch_dtype is not None and dtype is not None:
             raise ValueError(f"give torch_dtype or dtype, not both; got {torch_dtype} and {dtype}")
@@ -199,6 +215,7 @@ class PretrainedModel(nn.Module):
             dtype=dtype if torch_dtype is None else torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
+        fix_linears(model, linear)
         model.load_report = report
         report.warn()
         return model.eval()

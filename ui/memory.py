@@ -140,9 +140,5 @@ def megabytes(size: int) -> str:
 
 
 def size_of(task: Any) -> int:
-    """Bytes of the parameters and buffers of a task's model; tied ones count once."""
-    model = getattr(task, "model", None)
-    if model is None or not hasattr(model, "parameters"):
-        return 0
-    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in (*model.parameters(), *model.buffers())}
-    return sum(tensors.values())
+    """Bytes of a task's model."""
+    return int(getattr(getattr(task, "model", None), "nbytes", 0))

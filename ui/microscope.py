@@ -15,7 +15,8 @@ from gradio.utils import get_upload_folder
 
 from ui.panel import Panel
 from ui.service import Answer, Service
-from ui.views.microscope import SCRIPT, picture, reading, template
+from ui.views.microscope import picture, reading, template
+from ui.views.scripts import script
 from ui.words import say
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _saved(content: bytes, name: str) -> str:
 def _picture_and_downloads(result: gr.HTML) -> Sequence[Component]:
     drawing = gr.HTML(
         html_template=template(),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
+        js_on_load=script("microscope"),
         visible=False,
         elem_id="inspect_ctc-picture",
         elem_classes=["microscope", "html-plain"],

@@ -6,11 +6,16 @@ windows in place.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data2vec_core.activations import ACTIVATIONS
 from data2vec_core.config import Data2VecAudioConfig
+
+FRAMES_AT_ONCE = 100
+"""Of all clips of a batch, computed together without a gradient. What the first layers make of a second of sound takes
+megabytes, of a minute hundreds: in pieces it stays within the processor's caches, and memory stays bounded."""
 
 
 class FrameConvolution(nn.Conv1d):
@@ -50,8 +55,22 @@ class WaveformEncoder(nn.Module):
             )
         )
 
+        self._hop = config.inputs_to_logits_ratio
+        self._reach = config.receptive_field
+
     def forward(self, samples: Tensor) -> Tensor:
         """(batch, samples) -> (batch, frames, conv dim)"""
+        frames = (samples.shape[1] - self._reach) // self._hop + 1
+        at_once = max(1, FRAMES_AT_ONCE // len(samples)) if len(samples) else frames
+        if torch.is_grad_enabled() or frames <= at_once:
+            return self._convolve(samples)
+        pieces = []
+        for first in range(0, frames, at_once):
+            last = min(first + at_once, frames) - 1
+            pieces.append(self._convolve(samples[:, first * self._hop : last * self._hop + self._reach]))
+        return torch.cat(pieces, dim=1)
+
+    def _convolve(self, samples: Tensor) -> Tensor:
         hidden = samples.unsqueeze(-1)
         for layer in self.conv_layers:
             hidden = layer(hidden)

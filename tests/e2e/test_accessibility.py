@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.e2e.conftest import Visit
-from tests.e2e.walk import places, settle
+from tests.e2e.walk import drawn, places, settle
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -326,10 +326,20 @@ _UNDESCRIBED = """
 """
 
 
+_OPEN_ALL = """
+(id) => {
+  for (const each of document.querySelectorAll(`#${id} details`)) if (each.checkVisibility()) each.open = true;
+}
+"""
+"""Some make their table only then."""
+
+
 def test_every_figure_has_words_and_a_table(browser: Browser, address: str) -> None:
     page = opened(browser, address)
     for place in places(page):
         shown = page.locator("[role=tabpanel]:visible").last.get_attribute("id")
+        page.evaluate(_OPEN_ALL, shown)
+        drawn(page)
         report = page.evaluate(_UNDESCRIBED, shown)
         assert (place, report) == (place, {"headings": 1, "pictures": [], "tables": [], "figures": []})
     page.context.close()

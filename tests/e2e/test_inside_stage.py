@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Visit
+from tests.e2e.walk import drawn
 from ui.words import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -30,13 +32,14 @@ def address(visit: Visit) -> dict[str, str]:
 
 def count(visit: Visit) -> int:
     """Of hidden places."""
+    drawn(visit.page)
     found = re.match(r"\d+", visit.page.locator(".stage .count").inner_text())
     assert found
     return int(found[0])
 
 
 def numbers(visit: Visit) -> list[str]:
-    visit.page.wait_for_timeout(300)
+    drawn(visit.page)
     return visit.page.locator(".stage .sums .number").all_inner_texts()
 
 
@@ -60,7 +63,6 @@ def test_patches_are_painted_by_pointer(visit: Visit) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 4, y, steps=2)  # quicker than the patches
     page.mouse.up()
-    page.wait_for_timeout(300)
     row = count(visit)
     assert row > 1, "all that the pointer has passed"
     assert page.locator(".stage .stale").inner_text() == say("stage.stale")
@@ -68,11 +70,10 @@ def test_patches_are_painted_by_pointer(visit: Visit) -> None:
     assert numbers(visit) != before
     assert address(visit)["masked"] == f"0-{row - 1}"
     page.locator("[data-do=invert]").click()
-    page.wait_for_timeout(300)
+    drawn(visit.page)
     total = int(re.findall(r"\d+", page.locator(".stage .count").inner_text())[1])
     assert count(visit) == total - row
     page.locator("[data-do=undo]").click()
-    page.wait_for_timeout(300)
     assert count(visit) == row
     page.locator(".stage .seed").fill("7")
     page.locator("[data-do=own]").click()
@@ -89,16 +90,13 @@ def test_tokens_are_painted_by_keys(visit: Visit) -> None:
     place.focus()
     page.keyboard.press("Home")
     page.keyboard.press("Space")
-    page.wait_for_timeout(200)
     assert count(visit) == 0, "<s> cannot be hidden"
     assert say("stage.special") in (place.get_attribute("aria-valuetext") or "")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.keyboard.press("Shift+ArrowRight")
-    page.wait_for_timeout(200)
     assert count(visit) == 2
     page.keyboard.press("z")
-    page.wait_for_timeout(200)
     assert count(visit) == 1
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.stage .stale').textContent === ''")
@@ -106,7 +104,7 @@ def test_tokens_are_painted_by_keys(visit: Visit) -> None:
     hidden = page.locator(".stage .student .hidden-place")
     assert hidden.all_inner_texts() == ["<mask>"]
     page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(300)
+    drawn(visit.page)
     assert "squared error" in page.locator(".stage .told").inner_text().lower()
     assert visit.complaints == []
 
@@ -123,7 +121,7 @@ def test_another_rule_changes_target_and_error_without_the_server(visit: Visit) 
     page.keyboard.press("Home")
     assert numbers(visit)[0] != before[0]
     assert page.evaluate(painted) != target
-    assert page.locator(".stage .tile:not(.out)").count() == 1
+    expect(page.locator(".stage .tile:not(.out)")).to_have_count(1)
     assert "trained for K" in page.locator(".stage .facts").inner_text()
     page.locator("[data-tensor]:not([aria-pressed=true])").click()
     other = numbers(visit)
@@ -165,9 +163,9 @@ def test_a_place_is_selected_in_all_views_and_told(visit: Visit) -> None:
     page.locator(".stage .tile").nth(1).click()
     assert address(visit)["layer"] == "2"
     page.locator(".stage details.table summary").click()
-    assert page.locator(".stage .table tbody tr").count() == count(visit)
+    expect(page.locator(".stage .table tbody tr")).to_have_count(count(visit))
     page.locator("[data-measure=rank]").click()
-    page.wait_for_timeout(300)
+    drawn(visit.page)
     assert say("stage.scale_rank", positions="")[:20] in page.locator(".stage .scale").inner_text()
     assert visit.complaints == []
 
@@ -203,9 +201,9 @@ def test_a_phone_needs_no_sideways_scroll(visit: Visit, modality: str) -> None:
         seen = visit.page.locator(".stage .seen")
         before = seen.inner_text()
         visit.page.locator("[data-do=closer]").click()
-        visit.page.wait_for_timeout(300)
+        drawn(visit.page)
         assert seen.inner_text() != before
         visit.page.locator(".stage input.from").fill("10")
-        visit.page.wait_for_timeout(300)
+        drawn(visit.page)
         assert not seen.inner_text().startswith("0.00")
     assert visit.complaints == []

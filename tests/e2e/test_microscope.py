@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Visit
 from ui.words import say
@@ -111,7 +112,7 @@ def test_a_text_is_aligned_or_refused_and_the_numbers_are_kept(visit: Visit, tmp
     visit.run(TOOL)
     visit.page.locator(f"#{TOOL}-result", has_text="AB A").wait_for()
     visit.page.get_by_text(say("inspect_ctc.letters_table")).click()
-    assert visit.page.locator(f"#{TOOL}-result tbody tr:visible").count() == 4
+    expect(visit.page.locator(f"#{TOOL}-result tbody tr:visible")).to_have_count(4)
     with visit.page.expect_download() as started:
         visit.page.locator(f"#{TOOL}-npz").click()
     started.value.save_as(tmp_path / "emissions.npz")

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import Visit
 from ui.tour import STEPS
@@ -56,7 +57,7 @@ def test_a_link_brings_back_what_was_typed_and_set(visit: Visit) -> None:
     assert link == {"tab": "text", "tool": "fill_mask", "model": "mlm", "text": text, "top_k": "7"}
     arrive(visit, f"?{urlsplit(page.url).query}", "fill_mask")
     assert page.locator("#fill_mask-text textarea").input_value() == text
-    assert page.locator("#fill_mask-result .bars li").count() == 7
+    expect(page.locator("#fill_mask-result .bars li")).to_have_count(7)
     visit.fill("fill_mask", text="x" * 301)
     page.wait_for_function("!new URLSearchParams(location.search).has('text')")  # too long for an address
     page.locator("#fill_mask-examples button").nth(1).click()
@@ -140,7 +141,7 @@ def test_the_tour_is_walked_by_keyboard(visit: Visit) -> None:
         stop = page.locator(f"[data-stop='{number}']")
         stop.get_by_text(words[step.question]).wait_for()
         assert asked(visit, tour=str(number))
-        assert page.locator("[data-stop]:visible").count() == 1
+        expect(page.locator("[data-stop]:visible")).to_have_count(1)
         assert not stop.get_by_text(words[step.answer]).is_visible()
         stop.locator("summary").press("Enter")
         stop.get_by_text(words[step.answer]).wait_for()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from data2vec_core.tasks.results import Activity, Turn
 from tests.e2e.conftest import Visit
@@ -50,8 +51,8 @@ def test_turns_are_told_and_gone_through_by_keys(heard: Visit) -> None:
     line = page.locator(".turns-line")
     assert line.inner_text() == say("speaker_activity.hint")
     blocks = page.locator(".turns-block")
-    assert blocks.count() == 4  # and where both speak
-    assert page.locator(".turns-block[tabindex='0']").count() == 1
+    expect(blocks).to_have_count(4)  # and where both speak
+    expect(page.locator(".turns-block[tabindex='0']")).to_have_count(1)
     blocks.nth(1).hover()
     assert line.inner_text().startswith("First voice: 0.70 to 1.00 s")
     page.locator(".turns-block[tabindex='0']").focus()
@@ -77,5 +78,5 @@ def test_a_turn_is_played_alone(heard: Visit) -> None:
     page.wait_for_function("document.querySelector('.turns-sound').currentTime >= 1")
     page.wait_for_function("document.querySelector('.turns-sound').paused")
     assert sound.evaluate("sound => sound.currentTime") < 1.5  # of 2 seconds or more
-    assert page.locator(".turns-head:visible").count() == 3
+    expect(page.locator(".turns-head:visible")).to_have_count(3)
     assert heard.complaints == []

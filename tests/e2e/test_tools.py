@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 
 from data2vec_core.checkpoints.card import Card
 from tests.e2e.conftest import Visit
@@ -75,7 +75,7 @@ def test_many_lines_are_classified_and_kept_as_a_table(visit: Visit, tmp_path: P
     visit.fill("classify_lines", lines=f"=a dull plot\n\n{HOSTILE}\n" + "it moves you\n" * 60)
     visit.run("classify_lines")
     result(visit, "classify_lines", ".small", "62 of 62 lines")
-    assert visit.page.locator("#classify_lines-result tbody tr").count() == 62
+    expect(visit.page.locator("#classify_lines-result tbody tr")).to_have_count(62)
     assert visit.page.locator("#classify_lines-result img").count() == 0
     with visit.page.expect_download() as started:
         visit.page.locator("#classify_lines-csv").click()
@@ -127,8 +127,8 @@ def test_options_are_added_and_weighed(visit: Visit) -> None:
     visit.fill("choose", **{"prompt": "a film", "choices-1": "warm", "choices-2": " ", "choices-6": HOSTILE})
     visit.run("choose")
     result(visit, "choose", ".bars", "warm")
-    assert visit.page.locator("#choose-result .bars li").count() == 2  # empty rows do not count
-    assert visit.page.locator("#choose-result .badge").count() == 1
+    expect(visit.page.locator("#choose-result .bars li")).to_have_count(2)  # empty rows do not count
+    expect(visit.page.locator("#choose-result .badge")).to_have_count(1)
     visit.fill("choose", **{"choices-6": ""})
     visit.run("choose")
     result(visit, "choose", ".failed", say("choose.miscounted", fewest=2, most=6))
@@ -141,8 +141,8 @@ def test_masks_are_filled_in_place(visit: Visit) -> None:
     visit.page.locator("#fill_mask-top_k").locator("input").first.press("Tab")
     visit.run("fill_mask")
     result(visit, "fill_mask", ".bars", "<img src=x")
-    assert visit.page.locator("#fill_mask-result .bars li").count() == 7
-    assert visit.page.locator("#fill_mask-result .bars mark").count() == 7
+    expect(visit.page.locator("#fill_mask-result .bars li")).to_have_count(7)
+    expect(visit.page.locator("#fill_mask-result .bars mark")).to_have_count(7)
     visit.fill("fill_mask", text="a film")
     visit.run("fill_mask")
     result(visit, "fill_mask", ".failed", say("text.no_mask"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.tasks import Transcript, Word
@@ -92,7 +92,7 @@ def test_words_are_gone_through_heard_and_lit(place: Place) -> None:
     visit, page = place.visit, place.visit.page
     words = page.locator(".player-words .w")
     words.nth(1).wait_for()
-    assert words.count() == 8
+    expect(words).to_have_count(8)
     assert words.nth(0).inner_text() == HOSTILE
     assert page.locator("#transcribe-player img").count() == 0
     page.wait_for_function("document.querySelector('.player-sound').readyState > 0")
@@ -107,13 +107,13 @@ def test_words_are_gone_through_heard_and_lit(place: Place) -> None:
     assert page.evaluate("document.activeElement.textContent") == "WORD7"
     page.keyboard.press("Home")
     assert page.evaluate("document.activeElement.textContent") == HOSTILE
-    assert page.locator('.player-words .w[tabindex="0"]').count() == 1
+    expect(page.locator('.player-words .w[tabindex="0"]')).to_have_count(1)
     for key in ("ArrowRight",) * 5:
         page.keyboard.press(key)
     page.locator(".player-sound").evaluate("sound => { sound.playbackRate = 0.1; }")
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.w.now')?.textContent === 'WORD5'")
-    assert lit(visit).count() == 1
+    expect(lit(visit)).to_have_count(1)
     assert lit(visit).get_attribute("aria-current") == "true"
     page.keyboard.press("Space")
     assert page.locator(".player-sound").evaluate("sound => sound.paused")
@@ -137,7 +137,7 @@ def test_an_hour_of_words_is_shown_and_found_by_time(place: Place) -> None:
     page.locator(".player-table summary").click()
     page.get_by_role("button", name="More rows (9700)").click()
     page.get_by_role("button", name="More rows (9400)").wait_for()
-    assert page.locator(".player-table tbody tr").count() == 600
+    expect(page.locator(".player-table tbody tr")).to_have_count(600)
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
     assert visit.complaints == []
 

@@ -149,7 +149,7 @@ def test_a_map_is_compared_and_a_wrong_one_says_why(segmented: Visit, files: Fil
     place, scores = "#segment_image-label_map", page.locator("#segment_image-scores")
     page.locator(place).locator("input[type=file]").set_input_files(tmp_path / "own.png")
     expect(scores).to_contain_text("Mean IoU 1.000, pixel accuracy 100.0 %, over 2,400 pixels.")
-    assert scores.locator("tbody tr").count() == len(np.unique(np.asarray(own)))
+    expect(scores.locator("tbody tr")).to_have_count(len(np.unique(np.asarray(own))))
     page.locator(place).get_by_label("Clear").or_(page.locator(place).get_by_label("Remove this file")).first.click()
     expect(scores.locator("table")).to_have_count(0)
     page.locator(place).locator("input[type=file]").set_input_files(files("picture.png"))
@@ -192,7 +192,7 @@ def test_many_pictures_become_a_gallery_and_a_table(visit: Visit, files: Files, 
     result = visit.page.locator("#classify_images-result")
     expect(result.locator(".small").first).to_contain_text("3 of 3 pictures")
     expect(result.locator(".pictures li")).to_have_count(3)
-    assert result.locator(".pictures img").count() == 2
+    expect(result.locator(".pictures img")).to_have_count(2)
     assert say("picture.unreadable") in result.inner_text()
     with visit.page.expect_download() as started:
         visit.page.locator("#classify_images-csv").click()

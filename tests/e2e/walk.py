@@ -20,6 +20,9 @@ _IS_SETTLED = """
 """
 """Whether nothing has been under way for a while."""
 
+_TWO_FRAMES = """
+() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))
+"""
 _SEE_ALL = """
 async () => {
   const start = scrollY;
@@ -42,6 +45,11 @@ def places(page: Page) -> Iterator[str]:
         the name of the place that is open now, such as `speech-transcribe`.
     """
     yield from _within(page, page.locator("body"), ())
+
+
+def drawn(page: Page) -> None:
+    """Wait until the page has drawn what was done to it: views draw once a frame, and fill opened tables after that."""
+    page.evaluate(_TWO_FRAMES)
 
 
 def settle(page: Page) -> None:

@@ -27,6 +27,22 @@ def test_frames_of_the_waveform_encoder(layers: list[tuple[int, int]], extra: in
     assert WaveformEncoder(config)(torch.zeros(1, samples)).shape == (1, 1 + extra, 2)
 
 
+@given(layers=layers, frames=st.integers(1, 250), clips=st.integers(1, 3), extra=st.integers(0, 3))
+def test_pieces_of_a_clip_give_what_the_whole_gives(
+    layers: list[tuple[int, int]], frames: int, clips: int, extra: int
+) -> None:
+    kernels, strides = zip(*layers, strict=True)
+    config = Data2VecAudioConfig(conv_dim=(2,) * len(layers), conv_kernel=kernels, conv_stride=strides)
+    hop = config.inputs_to_logits_ratio
+    samples = torch.randn(clips, config.receptive_field + (frames - 1) * hop + min(extra, hop - 1))
+    encoder = WaveformEncoder(config)
+    whole = encoder(samples).detach()  # with gradients, in one
+    with torch.no_grad():
+        pieces = encoder(samples)
+    assert whole.shape == (clips, frames, 2)
+    torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=1e-4)
+
+
 @given(
     samples=st.integers(400, 3000),
     kernel=st.integers(1, 5),

@@ -16,6 +16,7 @@ from ui.inside.attention_files import KINDS, attention_plates, made_file
 from ui.inside.selection import Looked, inside_examples, source_of
 from ui.inside.tab import Pairs, View
 from ui.views import attention as view
+from ui.views.scripts import script
 from ui.words import say
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Attention(View):
         self.bar = gr.HTML(
             dict(view.START),
             html_template=view.bar_template(),
-            js_on_load=view.bar_script(),
+            js_on_load=script("attention_bar"),
             elem_id="attention-bar",
             elem_classes=["html-plain"],
             apply_default_css=False,
@@ -70,7 +71,7 @@ class Attention(View):
         self.pictures = gr.HTML(
             {},
             html_template=view.template(),
-            js_on_load=view.script(),
+            js_on_load=script(*(f"attention_{part}" for part in ("maps", "places", "matrices", "measures", "page"))),
             elem_id="attention-pictures",
             elem_classes=["html-plain"],
             apply_default_css=False,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -37,17 +36,16 @@ from ui.inside.selection import Looked, Selection
 from ui.inside.strip import FIRST, Updates
 from ui.inside.tab import Pairs, View
 from ui.panel import MODEL_QUEUE
-from ui.views import layers_maps, layers_matrix
+from ui.views import layers_maps
 from ui.views.layers_colours import layer_colours
 from ui.views.notice import failed
+from ui.views.scripts import script
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
     from analysis.figures.plate import Plate
     from analysis.item_sets import ItemSet
     from ui.inside.tab import Inside
-
-_LAZY: Final = (Path(layers_matrix.__file__).parent / "later.js").read_text(encoding="utf-8")
 
 
 class Layers(View):
@@ -108,7 +106,7 @@ class Layers(View):
                 elem_id="layers-null",
                 min_width=320,
             )
-        self.comparison = _part("layers-compare", layers_matrix.SCRIPT.read_text(encoding="utf-8") + _LAZY)
+        self.comparison = _part("layers-compare", "layers_matrix", "later")
         _heading("maps", say("layers.maps_title"), say("layers.maps_intro"))
         self.map = gr.Radio(
             [("PCA", "pca"), ("UMAP", "umap"), ("t-SNE", "tsne")],
@@ -119,7 +117,7 @@ class Layers(View):
         )
         self.maps = gr.HTML(
             html_template=layers_maps.template(),
-            js_on_load=layers_maps.SCRIPT.read_text(encoding="utf-8"),
+            js_on_load=script("layers_maps"),
             server_functions=[in_language(layers_maps.fetch_media)],
             elem_id="layers-maps",
             elem_classes=["html-plain"],
@@ -127,11 +125,11 @@ class Layers(View):
         )
         gr.HTML(f'<p class="small misleads">{say("layers.maps_misleads")}</p>', elem_classes="html-plain")
         _heading("colours", say("layers.colours_title"), say("layers.colours_intro"))
-        self.colours = _part("layers-colours", "")
+        self.colours = _part("layers-colours")
         _heading("geometry", say("layers.geometry_title"), say("layers.geometry_intro"))
-        self.geometry = _part("layers-geometry", _LAZY)
+        self.geometry = _part("layers-geometry", "later")
         _heading("knows", say("layers.knows_title"), say("layers.knows_intro"))
-        self.knows = _part("layers-knows", _LAZY)
+        self.knows = _part("layers-knows", "later")
         _heading("keep", say("layers.keep_title"), say("layers.keep_intro"))
         self._make_files = gr.Button(say("layers.make_files"), size="sm", elem_id="layers-make-files")
         self._files = gr.File(
@@ -430,5 +428,6 @@ def _heading(name: str, title: str, intro: str) -> None:
     )
 
 
-def _part(elem_id: str, script: str) -> gr.HTML:
-    return gr.HTML(js_on_load=script or None, elem_id=elem_id, elem_classes=["html-plain", "layers-part"])
+def _part(elem_id: str, *scripts: str) -> gr.HTML:
+    made = script(*scripts) if scripts else None
+    return gr.HTML(js_on_load=made, elem_id=elem_id, elem_classes=["html-plain", "layers-part"])

@@ -14,7 +14,8 @@ from gradio.components import Component
 from ui.inside.selection import Looked
 from ui.inside.tab import Inside, View
 from ui.inside.training_lab import Lab
-from ui.views.replay import CURVES, NO_OTHER, SCRIPT, drawn, opening, recording_csv, template
+from ui.views.replay import NO_OTHER, drawn, opening, recording_csv, template
+from ui.views.scripts import script
 from ui.words import in_language, say
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Training(View):
         )
         self.replay = gr.HTML(
             html_template=template(),
-            js_on_load=CURVES.read_text(encoding="utf-8") + SCRIPT.read_text(encoding="utf-8"),
+            js_on_load=script("training_curves", "replay"),
             server_functions=[in_language(fetch_recording)],
             elem_id="training-replay",
             elem_classes=["html-plain"],

@@ -15,8 +15,8 @@ from analysis.live_settings import DEPTH, LARGEST_SEED, LONGEST, MASKED, RATES, 
 from ui.fields import PLUMBING
 from ui.inside.training_process import Ended, Full, Started, Trainings, Waiting
 from ui.service import Service
-from ui.views.replay import CURVES
-from ui.views.training import SCRIPT, phrases, settings_in_words, shown, template
+from ui.views.scripts import script
+from ui.views.training import phrases, settings_in_words, shown, template
 from ui.words import in_language, say
 
 PRESETS: Final = {
@@ -64,7 +64,7 @@ class Lab:
                 self.curves = gr.HTML(
                     value=shown("idle", say("training.lab_empty")),
                     html_template=template(),
-                    js_on_load=CURVES.read_text(encoding="utf-8") + SCRIPT.read_text(encoding="utf-8"),
+                    js_on_load=script("training_curves", "training"),
                     phrases=phrases(),
                     elem_id="training-lab",
                     elem_classes=["html-plain"],

@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from data2vec_core.tasks.results import Emissions
     from ui.inside.selection import Looked
 
-_FOLDER: Final = Path(__file__).parent
-_PARTS: Final = ("maps", "places", "matrices", "measures", "page")
 PHOTO_SIDE: Final = 560
 """Pixels of the longer side of a photo on the page."""
 BANDS: Final = 48
@@ -36,16 +33,6 @@ MODES: Final = ("raw", "rollout", "class")
 SCALES: Final = ("shared", "head")
 SINKS: Final = ("shown", "hidden")
 START: Final = {"mode": MODES[0], "scale": SCALES[0], "sinks": SINKS[0]}
-
-
-def script() -> str:
-    """Of the pictures: its parts in one, for they share what they draw."""
-    return "\n".join((_FOLDER / f"attention_{part}.js").read_text(encoding="utf-8") for part in _PARTS)
-
-
-def bar_script() -> str:
-    """Of the switches."""
-    return (_FOLDER / "attention_bar.js").read_text(encoding="utf-8")
 
 
 ANSWER_SCRIPT: Final = """

@@ -10,8 +10,6 @@ const SHARE = 0.6, USUAL = 0.999; // of the mass that is outlined; of the weight
 const part = (selector, within = element) => within.querySelector(selector);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
-const made = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? "", textContent: text ?? "" });
 const isDark = () => document.body.classList.contains("dark");
 const rolesColour = (role) => (isDark() ? DARK_ROLE : ROLE)[role];
 

@@ -166,18 +166,5 @@ function measuresTable(at, found) {
       ])]);
     }
   }
-  return numbersTable(heads, rows);
-}
-
-function numbersTable(heads, rows) {
-  const whole = made("table", "numbers"), head = made("tr"), body = made("tbody"), top = made("thead");
-  for (const text of heads) head.append(Object.assign(made("th", "", text), { scope: "col" }));
-  for (const cells of rows) {
-    const row = made("tr");
-    cells.forEach((cell, i) => row.append(i ? made("td", "", cell) : Object.assign(made("th", "", cell), { scope: "row" })));
-    body.append(row);
-  }
-  top.append(head);
-  whole.append(top, body);
-  return whole;
+  return numbersTable(phrases.measures_table, heads, rows);
 }

@@ -178,7 +178,7 @@ function stated(at) {
 function tabulate(at) {
   const order = at.signed ? Array.from(at.row.keys()).sort((a, b) => Math.abs(at.row[b]) - Math.abs(at.row[a])) : at.mass.order;
   const rows = order.slice(0, 50).map((place, i) => [i + 1, data.labels[place], shortly(at.row[place]), at.chosen?.[place] ? phrases.yes : ""]);
-  part(".numbers-of .box").replaceChildren(numbersTable([phrases.rank, phrases.where, phrases.weight, phrases.in_mass], rows));
+  part(".numbers-of .box").replaceChildren(numbersTable(phrases.table, [phrases.rank, phrases.where, phrases.weight, phrases.in_mass], rows));
 }
 
 const isShownCheck = (at) => check.layer === at.layer && check.head === at.head && check.position === selected().position;
@@ -200,7 +200,7 @@ function tellMeasures(at) {
   part(".measures details").hidden = !isMeasured();
   if (!isMeasured()) { setText(what, phrases.measures_waiting); return; }
   setText(what, fill(phrases.measures_what, { items: measures.items, positions: measures.positions }));
-  part(".measures summary").textContent = part(".measures .box").getAttribute("aria-label");
+  part(".measures summary").textContent = phrases.measures_table;
   if (!measures.isTabled) part(".measures .box").replaceChildren(measuresTable(at, measures));
   measures.isTabled = true;
   const list = part("figure.heads .kinds");

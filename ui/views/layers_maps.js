@@ -3,8 +3,6 @@
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a500", "#7f7f7f"];
 const SHAPES = 4; // circle, square, triangle, diamond: colour and shape together tell the classes
 const part = (selector, within = element) => within.querySelector(selector);
-const made = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? "", textContent: text ?? "" });
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 const words = (text) => new Uint16Array(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 const sheets = new Map(), clips = new Map();
 
@@ -290,20 +288,13 @@ function tell() {
 }
 
 function table() {
-  const whole = made("table", "numbers"), head = made("tr"), body = made("tbody");
   const heads = [data.phrases.item, ...data.labels.map(({ name }) => name), "x", "y", fill(data.phrases.near, { layer: nameOfLayer(layer) })];
-  for (const text of heads) head.append(Object.assign(made("th", "", text), { scope: "col" }));
-  for (let i = 0; i < data.items; i++) {
-    const row = made("tr");
-    row.append(inItsLanguage(Object.assign(made("th", "", nameOf(i)), { scope: "row" })));
-    for (const { classes, codes } of data.labels) row.append(made("td", "", classes[codes[i]]));
-    row.append(made("td", "", x(layer, i).toFixed(3)), made("td", "", (1 - y(layer, i)).toFixed(3)),
-      inItsLanguage(made("td", "", neighbours(layer, i).map(nameOf).join(", "))));
-    body.append(row);
-  }
-  const top = made("thead");
-  top.append(head);
-  whole.append(top, body);
+  const rows = Array.from({ length: data.items }, (_, i) => [
+    nameOf(i), ...data.labels.map(({ classes, codes }) => classes[codes[i]]),
+    x(layer, i).toFixed(3), (1 - y(layer, i)).toFixed(3), neighbours(layer, i).map(nameOf).join(", "),
+  ]);
+  const whole = numbersTable(data.phrases.table, heads, rows);
+  for (const { cells } of whole.tBodies[0].rows) for (const cell of [cells[0], cells[cells.length - 1]]) inItsLanguage(cell);
   part(".table .box").replaceChildren(whole);
 }
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from analysis.item_vectors import ItemVectors
     from analysis.layouts import Layout
 
-SCRIPT: Final = Path(__file__).with_suffix(".js")
 NEIGHBOURS: Final = 6
 """That are shown of an item."""
 SIDE: Final = 48

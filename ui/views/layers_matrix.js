@@ -1,7 +1,6 @@
 // Moves through the cells of matrices by arrow keys, says what a cell is, and chooses its layer for all inside views.
 // `js_on_load` of a gr.HTML: `element`, `watch` are given.
 const cells = (table) => [...table.querySelectorAll("td[data-row]")];
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 let reached = null;
 
 function begin() {

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from ui.words import say
 
-SCRIPT: Final = Path(__file__).with_suffix(".js")
 _RAMP: Final = ((0, 32, 76), (62, 76, 107), (109, 113, 122), (159, 152, 116), (210, 193, 95), (255, 233, 69))
 """Dark to bright, even for eyes that tell few colours: readable on a light page and on a dark one."""
 _DIVERGING: Final = ((33, 102, 172), (146, 189, 219), (245, 245, 245), (236, 160, 110), (176, 74, 16))

@@ -8,7 +8,6 @@ const GUTTER = 52, WAVE = 56, LANE = 20, GAP = 6, AXIS = 22, LEAST_FRAMES = 8;
 const part = (selector) => element.querySelector(selector);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 const colours = Array.from({ length: 256 }, (_, i) => {
   const at = (i / 255) * (RAMP.length - 1), low = Math.min(Math.floor(at), RAMP.length - 2);
   return RAMP[low].map((one, k) => Math.round(one + (RAMP[low + 1][k] - one) * (at - low)));

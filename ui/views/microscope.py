@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from data2vec_core.tasks.results import AlignedSpan, Emissions
     from ui.runs import Inspection
 
-SCRIPT = Path(__file__).with_suffix(".js")
 FLOOR = -10.0
 """Log probability that is painted like all below it."""
 RISES_ABOVE = 0.05

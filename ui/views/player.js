@@ -23,13 +23,12 @@ const start = (i) => times[2 * i] / 1000;
 const end = (i) => times[2 * i + 1] / 1000;
 const spans = () => find("words").querySelectorAll(".w");
 const span = (i) => find("words").querySelector(`[data-i="${i}"]`);
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-const percent = (share) => filled(texts.percent, { number: String(share) });
+const percent = (share) => fill(texts.percent, { number: String(share) });
 
 function about(i) {
   const values = { word: words[i], start: start(i).toFixed(2), end: end(i).toFixed(2), share: percent(sure[i]) };
-  return filled(texts.about, values);
+  return fill(texts.about, values);
 }
 
 function wordAt(seconds) {
@@ -73,16 +72,7 @@ function tabulate() {
   // rows are made when somebody wants to see them
   const place = find("table").querySelector(".box");
   if (!find("table").open || place.firstChild) return;
-  const table = document.createElement("table");
-  table.className = "numbers";
-  const head = table.createTHead().insertRow();
-  for (const text of texts.heads) {
-    const cell = document.createElement("th");
-    cell.scope = "col";
-    cell.textContent = text;
-    head.append(cell);
-  }
-  table.createTBody();
+  const table = numbersTable(texts.table, texts.heads);
   const more = document.createElement("button");
   more.type = "button";
   more.className = "player-more";
@@ -95,15 +85,10 @@ function addRows() {
   const first = body.rows.length;
   const last = Math.min(words.length, first + ROWS);
   for (let i = first; i < last; i += 1) {
-    const row = body.insertRow();
-    const name = document.createElement("th");
-    name.scope = "row";
-    name.textContent = words[i];
-    row.append(name);
-    for (const text of [start(i).toFixed(2), end(i).toFixed(2), percent(sure[i])]) row.insertCell().textContent = text;
+    body.append(tableRow([words[i], start(i).toFixed(2), end(i).toFixed(2), percent(sure[i])]));
   }
   const more = find("more");
-  more.textContent = filled(texts.more, { count: String(words.length - last) });
+  more.textContent = fill(texts.more, { count: String(words.length - last) });
   more.hidden = last === words.length;
 }
 

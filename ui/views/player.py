@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
 
+from ui.views.scripts import script
 from ui.words import say
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ _TEMPLATE: Final = (
     '<details class="player-table"><summary></summary><div class="box" tabindex="0" role="region"></div></details>'
     "</div>"
 )
-_SCRIPT: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 def player(elem_id: str) -> gr.HTML:
@@ -30,7 +30,7 @@ def player(elem_id: str) -> gr.HTML:
     return gr.HTML(
         None,
         html_template=_TEMPLATE,
-        js_on_load=_SCRIPT,
+        js_on_load=script("player"),
         visible=False,
         elem_id=elem_id,
         elem_classes=["html-plain"],

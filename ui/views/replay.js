@@ -391,24 +391,16 @@ function tellQuery() {
 }
 
 function fillTable() {
-  const box = part("details .box");
-  box.replaceChildren(...recordings().map((recording) => {
-    const table = made("table", "numbers"), top = made("thead"), body = made("tbody"), names = Object.keys(recording.numbers);
-    table.append(made("caption", "", recording.title), top, body);
-    const header = (text, scope) => Object.assign(made("th", "", text), { scope });
-    const titles = made("tr");
-    titles.append(header(phrases.steps, "col"), ...names.map((name) => header(columnName(name), "col")));
-    top.append(titles);
-    recording.steps.forEach((step, at) => {
-      const row = made("tr");
-      row.dataset.step = step;
-      row.append(header(String(step), "row"), ...names.map((name) => {
-        const value = recording.numbers[name][at];
-        const isShare = name.startsWith("knn") || name === "explained";
-        return made("td", "", isShare ? percent(value) : name === "tau" ? tauText(value) : value === null ? "–" : String(Number(value.toPrecision(3))));
-      }));
-      body.append(row);
-    });
+  part("details .box").replaceChildren(...recordings().map((recording) => {
+    const names = Object.keys(recording.numbers);
+    const rows = recording.steps.map((step, at) => [step, ...names.map((name) => {
+      const value = recording.numbers[name][at];
+      if (name.startsWith("knn") || name === "explained") return percent(value);
+      return name === "tau" ? tauText(value) : value === null ? "–" : String(Number(value.toPrecision(3)));
+    })]);
+    const table = numbersTable(recording.title, [phrases.steps, ...names.map(columnName)], rows);
+    table.createCaption().textContent = recording.title; // two of them stand one below the other
+    recording.steps.forEach((step, at) => { table.tBodies[0].rows[at].dataset.step = step; });
     return table;
   }));
 }

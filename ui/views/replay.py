@@ -11,7 +11,6 @@ import io
 import math
 from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,9 +21,6 @@ from ui.words import say, translated
 if TYPE_CHECKING:
     from analysis.recordings import Recording
 
-CURVES: Final = Path(__file__).with_name("training_curves.js")
-"""Stands before the scripts that draw trainings."""
-SCRIPT: Final = Path(__file__).with_suffix(".js")
 PICTURE_SIDE: Final = 264
 """Pixels of the attended picture as the page has it."""
 NO_OTHER: Final = ""

@@ -3,7 +3,6 @@
 
 const group = element.querySelector(".selector");
 const names = ["layer", "head", "position"];
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 let sliders = {};
 let later = 0;
 

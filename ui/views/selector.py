@@ -3,18 +3,17 @@ changes one tells the others, and the server hears of it when the visitor rests.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 
+from ui.views.scripts import script
 from ui.words import say
 
 if TYPE_CHECKING:
     from ui.inside.selection import Looked
 
 _TEMPLATE: Final = '<div class="selector" role="group"></div>'
-_SCRIPT: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 START: Final = {"layer": 1, "head": 0, "position": 0}
 
 
@@ -23,7 +22,7 @@ def selector(elem_id: str) -> gr.HTML:
     return gr.HTML(
         {**START, **_about(0, 0, [], least=0)},
         html_template=_TEMPLATE,
-        js_on_load=_SCRIPT,
+        js_on_load=script("selector"),
         elem_id=elem_id,
         elem_classes=["html-plain"],
     )

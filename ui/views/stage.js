@@ -10,7 +10,6 @@ const parts = (selector) => [...element.querySelectorAll(selector)];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
 const words = (text) => new Uint16Array(bytes(text).buffer);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 const say = (name, values = {}) => fill(data.phrases[name], values);
 const percent = (share, digits = 0) => say("percent", { number: (100 * share).toFixed(digits) });
 const rgb = (array, place) => `rgb(${array[3 * place]},${array[3 * place + 1]},${array[3 * place + 2]})`;

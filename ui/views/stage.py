@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import Final
 
 import gradio as gr
 
+from ui.views.scripts import script
 from ui.views.stage_data import MOST_SEED
 from ui.words import say
 
-_FOLDER: Final = Path(__file__).parent
-_SCRIPTS: Final = ("stage.js", "stage_places.js", "stage_events.js")
-"""Parts of one script, in this order."""
 START: Final = {"k": 0, "tensor": "", "seed": 0, "masked": "", "of": [], "wanted": ""}
 """The widget's value: what the visitor has set. Zeros and empty texts stand for the method's own."""
 MEASURES: Final = ("error", "cosine", "rank")
@@ -27,7 +24,7 @@ def stage_widget(elem_id: str) -> gr.HTML:
     return gr.HTML(
         dict(START),
         html_template=template(),
-        js_on_load="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+        js_on_load=script("stage", "stage_places", "stage_events"),
         data={},
         elem_id=elem_id,
         elem_classes=["html-plain"],

@@ -134,26 +134,12 @@ function snippet(place, text, look) {
 }
 
 function fillTable() {
-  const box = part(".table .box"), table = document.createElement("table"), head = table.createTHead().insertRow();
   const names = ["position", "place", ...(data.read ? ["read"] : []), "error", "cosine", "rank", "nearest_place"];
-  table.className = "numbers";
-  table.setAttribute("aria-label", say("hidden_places"));
-  for (const name of names) {
-    const title = document.createElement("th");
-    title.scope = "col";
-    title.textContent = say(name);
-    head.append(title);
-  }
-  const body = table.createTBody();
-  for (const at of data.places) {
-    const here = found(at), row = body.insertRow(), title = document.createElement("th");
-    title.scope = "row";
-    title.textContent = at;
-    row.append(title);
-    const cells = [data.labels[at], ...(data.read ? [data.read[at]] : []), digits(here.error), digits(here.cosine), here.rank, data.labels[here.nearest[0]]];
-    for (const one of cells) row.insertCell().textContent = one;
-  }
-  box.replaceChildren(table);
+  const rows = data.places.map((at) => {
+    const here = found(at), read = data.read ? [data.read[at]] : [];
+    return [at, data.labels[at], ...read, digits(here.error), digits(here.cosine), here.rank, data.labels[here.nearest[0]]];
+  });
+  part(".table .box").replaceChildren(numbersTable(say("hidden_places"), names.map((name) => say(name)), rows));
 }
 
 // The part of a clip that is seen -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 // `js_on_load` of a gr.HTML: `element`, `props` and `watch` are given.
 
 const find = (name) => element.querySelector(`.turns-${name}`);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 
 let given = null;
 let stretches = []; // of all lanes, by their start
@@ -11,18 +10,12 @@ let stopAt = Infinity; // where the stretch that is played ends
 let isFollowing = false;
 
 const blocks = () => [...element.querySelectorAll(".turns-block")];
+const added = (kind, className, parent) => parent.appendChild(made(kind, className));
 const block = (i) => element.querySelector(`.turns-block[data-i="${i}"]`);
 
 function about({ name, start, end }) {
   const values = { name, start: start.toFixed(2), end: end.toFixed(2), length: (end - start).toFixed(2) };
   return fill(given.texts.about, values);
-}
-
-function made(kind, className, parent) {
-  const one = document.createElement(kind);
-  one.className = className;
-  parent.append(one);
-  return one;
 }
 
 function layOut() {
@@ -32,12 +25,12 @@ function layOut() {
     .flatMap((lane, row) => lane.stretches.map(([start, end]) => ({ row, start, end, name: lane.name, colour: lane.colour })))
     .sort((one, other) => one.start - other.start || one.row - other.row);
   given.lanes.forEach((lane, row) => {
-    const line = made("div", "turns-lane", place);
-    made("span", "turns-who", line).textContent = lane.name;
-    const track = made("div", "turns-track", line);
+    const line = added("div", "turns-lane", place);
+    added("span", "turns-who", line).textContent = lane.name;
+    const track = added("div", "turns-track", line);
     stretches.forEach((one, i) => {
       if (one.row !== row) return;
-      const bar = made("button", one.colour ? "turns-block" : "turns-block hatched", track);
+      const bar = added("button", one.colour ? "turns-block" : "turns-block hatched", track);
       bar.type = "button";
       bar.dataset.i = i;
       bar.tabIndex = i === chosen ? 0 : -1;
@@ -46,15 +39,15 @@ function layOut() {
       if (one.colour) bar.style.background = one.colour;
       bar.setAttribute("aria-label", about(one));
     });
-    made("span", "turns-head", track).setAttribute("aria-hidden", "true");
+    added("span", "turns-head", track).setAttribute("aria-hidden", "true");
   });
-  const axis = made("div", "turns-lane", place);
+  const axis = added("div", "turns-lane", place);
   axis.setAttribute("aria-hidden", "true");
-  made("span", "turns-who", axis);
-  const ticks = made("div", "turns-ticks", axis);
+  added("span", "turns-who", axis);
+  const ticks = added("div", "turns-ticks", axis);
   const step = [0.5, 1, 2, 5, 10, 30, 60, 300].find((one) => given.duration / one <= 8) ?? 900;
   for (let at = 0; at < given.duration; at += step) {
-    const tick = made("span", "turns-tick", ticks);
+    const tick = added("span", "turns-tick", ticks);
     tick.style.left = share(at);
     tick.textContent = at;
   }

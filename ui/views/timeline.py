@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 from gradio.data_classes import FileData
 
+from ui.views.scripts import script
 from ui.words import say
 
 Stretch = tuple[float, float]
@@ -21,7 +21,6 @@ _TEMPLATE: Final = (
     '<p class="turns-fault" hidden></p><div class="turns-lanes" role="group"></div>'
     '<p class="turns-line" aria-live="polite"></p></div>'
 )
-_SCRIPT: Final = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 def timeline(elem_id: str) -> gr.HTML:
@@ -29,7 +28,7 @@ def timeline(elem_id: str) -> gr.HTML:
     return gr.HTML(
         None,
         html_template=_TEMPLATE,
-        js_on_load=_SCRIPT,
+        js_on_load=script("timeline"),
         visible=False,
         elem_id=elem_id,
         elem_classes=["html-plain"],

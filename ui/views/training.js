@@ -85,6 +85,7 @@ function describe() {
   );
   part(".facts").textContent = data ? fill(phrases.facts, { ...data, chance: percent(data.chance) }) : "";
   part(".csv").disabled = !count();
+  part("details").hidden = !count();
   if (part("details").open) fillTable();
 }
 
@@ -99,22 +100,13 @@ function columnName(column) {
 }
 
 function fillTable() {
-  const names = Object.keys(run?.columns ?? {}), table = made("table", "numbers"), top = made("thead"), body = made("tbody");
-  const header = (text, scope) => Object.assign(made("th", "", text), { scope });
-  const titles = made("tr");
-  titles.append(...names.map((name) => header(columnName(name), "col")));
-  top.append(titles);
-  for (let at = 0; at < count(); at++) {
-    const row = made("tr");
-    row.append(...names.map((name, i) => {
-      const value = run.columns[name][at];
-      if (i === 0) return header(String(value), "row");
-      return made("td", "", name.startsWith("knn") ? percent(value) : value === null ? "–" : String(Number(value.toPrecision(4))));
-    }));
-    body.append(row);
-  }
-  table.append(top, body);
-  part("details .box").replaceChildren(table);
+  const names = Object.keys(run?.columns ?? {});
+  const rows = Array.from({ length: count() }, (_, at) => names.map((name, i) => {
+    const value = run.columns[name][at];
+    if (i === 0) return String(value);
+    return name.startsWith("knn") ? percent(value) : value === null ? "–" : String(Number(value.toPrecision(4)));
+  }));
+  part("details .box").replaceChildren(numbersTable(part("summary").textContent, names.map(columnName), rows));
 }
 
 function csv() {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ui.words import say
@@ -12,7 +11,6 @@ from ui.words import say
 if TYPE_CHECKING:
     from analysis.live_settings import LiveSettings
 
-SCRIPT: Final = Path(__file__).with_suffix(".js")
 State = Literal["idle", "waiting", "starting", "running", "ended"]
 _DIGITS: Final = 5
 

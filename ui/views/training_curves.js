@@ -9,8 +9,6 @@ let phrases = {};
 const part = (selector, within = element) => within.querySelector(selector);
 const parts = (selector, within = element) => [...within.querySelectorAll(selector)];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
-const made = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? "", textContent: text ?? "" });
 const finite = (values) => values.filter((value) => value !== null);
 
 const plain = (value) => (value === null ? "–" : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(Math.abs(value) < 0.1 && value ? 3 : 2));
