@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from ui.inside.selection import InsideExample, Looked, Selection, inside_example
 from ui.inside.tab import Inside
 from ui.service import Service
 from ui.settings import Settings
-from ui.views.attention import START, spelled_path
+from ui.views.attention import START, phrases, spelled_path
+from ui.views.scripts import script
 from ui.words import say
 
 Files = Callable[[str], str]
@@ -243,6 +245,11 @@ def test_a_layer_of_a_difference_is_a_difference(look: Callable[..., Looked]) ->
     with np.load(made_file("npz", looked, "raw", None, None)) as arrays:
         student, teacher = (looked.subject.attention(looked.shown, 2, role) for role in ("student", "teacher"))
         assert arrays["attention"] == pytest.approx(student - teacher, abs=1e-6)
+
+
+@pytest.mark.parametrize("modality", ["audio", "text", "vision"])
+def test_every_phrase_that_the_script_says_is_sent(modality: str) -> None:
+    assert set(re.findall(r"phrases\.(\w+)", script(*module.PICTURES))) <= phrases(modality).keys()
 
 
 def test_links_carry_the_switches_and_nothing_else(view: Attention) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ui.inside.strip import Updates
     from ui.inside.tab import Inside
 
+PICTURES: Final = tuple(f"attention_{part}" for part in ("maps", "places", "matrices", "measures", "page"))
+"""Scripts that share what they draw."""
 WHOLE: Final = 800_000
 """Weights that the page is given all at once; of more, averages."""
 SMALL: Final = 240_000
@@ -71,7 +73,7 @@ class Attention(View):
         self.pictures = gr.HTML(
             {},
             html_template=view.template(),
-            js_on_load=script(*(f"attention_{part}" for part in ("maps", "places", "matrices", "measures", "page"))),
+            js_on_load=script(*PICTURES),
             elem_id="attention-pictures",
             elem_classes=["html-plain"],
             apply_default_css=False,

@@ -108,7 +108,8 @@ def template() -> str:
         f'<div class="side">{figure("place", say("attention.place_label"), below_place)}{check}</div></div>'
         f'<section class="measures"><h2>{escape(say("attention.measures_title"))}</h2>'
         '<p class="small what"></p><div class="charts"></div>'
-        f"<details><summary></summary>{box(say('attention.measures_table'))}</details></section>"
+        f"<details><summary>{escape(say('attention.measures_table'))}</summary>"
+        f"{box(say('attention.measures_table'))}</details></section>"
         '<p class="small statement"></p>'
         f'<details class="numbers-of"><summary>{escape(say("attention.table"))}</summary>{box(say("attention.table"))}'
         f'</details><div class="files">{"".join(kept)}<span class="small keeping" role="status"></span></div></div>'
@@ -170,6 +171,7 @@ def phrases(modality: str) -> dict[str, str]:
         "matrix_queries": say("attention.matrix_queries"),
         "relevance_most": say("attention.relevance_most"),
         "reduced": say("attention.reduced", queries="{queries}", keys="{keys}", places="{places}"),
+        "table": say("attention.table"),
         "loading": say("attention.loading"),
         "check_running": say("attention.check_running"),
         "check_raw": say("attention.check_raw"),
@@ -183,6 +185,7 @@ def phrases(modality: str) -> dict[str, str]:
         "check_student": say("attention.check_student"),
         "check_undefined": say("attention.check_undefined"),
         "measures_waiting": say("attention.measures_waiting"),
+        "measures_table": say("attention.measures_table"),
         "measures_what": say("attention.measures_what", items="{items}", positions="{positions}"),
         "entropy": say("attention.entropy"),
         "uniform": say("attention.uniform"),

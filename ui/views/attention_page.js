@@ -200,7 +200,6 @@ function tellMeasures(at) {
   part(".measures details").hidden = !isMeasured();
   if (!isMeasured()) { setText(what, phrases.measures_waiting); return; }
   setText(what, fill(phrases.measures_what, { items: measures.items, positions: measures.positions }));
-  part(".measures summary").textContent = phrases.measures_table;
   if (!measures.isTabled) part(".measures .box").replaceChildren(measuresTable(at, measures));
   measures.isTabled = true;
   const list = part("figure.heads .kinds");
