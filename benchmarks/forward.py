@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.reference import Pair, base_pair, relative_difference
 from benchmarks.timing import row, runs_asked_for, times_of
-from data2vec_core.fixed_linear import LinearKind
+from data2vec_core.linear_choice import LinearKind
 
 TOLERANCE = 1e-4
 """Largest difference over largest value that the answers may show, as in the parity tests."""

@@ -10,7 +10,8 @@ import transformers
 
 import data2vec_core
 from data2vec_core.checkpoints.loading import blank_weights, fit_tensors
-from data2vec_core.fixed_linear import LinearKind, fix_linears
+from data2vec_core.fixed_linear import fix_linears
+from data2vec_core.linear_choice import LinearKind
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
 

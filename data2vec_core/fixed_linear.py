@@ -7,22 +7,27 @@ trained, and lays them out anew at every call. Here that is done once:
 * `int8`: eight bits, one scale for each output channel; the input is quantised as it comes, with one scale. A quarter
   of the memory, and a fraction of the time where the processor multiplies bytes (AVX-512 VNNI, AVX-VNNI).
 
-Both are kernels that PyTorch itself ships. Measured and dropped: see `benchmarks/RESULTS.md`.
+Both are kernels that PyTorch itself ships; what they buy, and what was dropped, is in `benchmarks/RESULTS.md`. Where a
+choice is wanted rather than a kind, `best` takes eight bits for wide models on processors that multiply bytes, the
+blocked layout for other wide models, and plain layers for narrow ones, in which there is nothing to win.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal, cast, get_args
+from typing import Any, Final, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from data2vec_core.transformer import BlockStack
 
-LinearKind = Literal["plain", "packed", "int8"]
-LINEAR_KINDS: tuple[LinearKind, ...] = get_args(LinearKind)
+WIDE: Final = 512
+"""Features of a layer from which other layouts pay: of narrower ones, a call takes as long as the product."""
+_FIT = (torch.float32, "cpu")
+"""Number format and device that the kernels take."""
 _POSITIONS = 256
 """For which oneDNN chooses the layout; others use the same."""
 
@@ -61,6 +66,15 @@ class FixedLinear(nn.Module):
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        changed = fn(torch.zeros(1))
+        if changed.device.type != "cpu" or changed.dtype is not torch.float32:
+            raise ValueError(
+                f"a model whose linear layers are laid out for a processor stays there, in float32, and cannot become "
+                f"{changed.dtype} on {changed.device.type}; load it with linear='plain'"
+            )
+        return cast(Self, super()._apply(fn, recurse))
+
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         destination[f"{prefix}weight"] = self.weight
@@ -71,11 +85,17 @@ class PackedLinear(FixedLinear):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear)
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().contiguous(), _POSITIONS)
+        self._packed = _blocked(linear.weight.detach())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": self.weight}  # PyTorch can copy and pickle no blocked tensor
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "_packed": _blocked(state["_packed"])})
 
     @property
     def weight(self) -> Tensor:
-        return cast(Tensor, self._packed.to_dense())
+        return self._packed.to_dense()
 
     @property
     def nbytes(self) -> int:
@@ -113,6 +133,10 @@ class Int8Linear(FixedLinear):
         return cast(Tensor, torch.ops.quantized.linear_dynamic(rows, self._packed, self._is_reduced))
 
 
+def _blocked(weight: Tensor) -> Tensor:
+    return cast(Tensor, torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _POSITIONS))
+
+
 _CLASSES: dict[LinearKind, type[FixedLinear]] = {"packed": PackedLinear, "int8": Int8Linear}
 
 
@@ -127,24 +151,46 @@ def offers(kind: LinearKind) -> bool:
             return True
 
 
-def fix_linears(model: nn.Module, kind: LinearKind) -> None:
+def best_kind(width: int) -> LinearKind:
+    """The fastest kind on this host for a model in float32 on its processor, whose layers have so many features."""
+    if width >= WIDE and offers("int8") and torch.cpu._is_vnni_supported():
+        return "int8"
+    return "packed" if width >= WIDE and offers("packed") else "plain"
+
+
+def fix_linears(model: nn.Module, choice: LinearChoice) -> LinearKind:
     """Replace the linear layers of a model's blocks, which can then be used for inference only.
+
+    Returns:
+        what they are now.
 
     Raises:
         ValueError: there is no such kind, or not on this host, or the model is not in float32 on a processor.
     """
-    if kind not in LINEAR_KINDS:
-        raise ValueError(f"linear must be one of {', '.join(LINEAR_KINDS)}, got {kind!r}")
+    if choice not in LINEAR_CHOICES:
+        raise ValueError(f"linear must be one of {', '.join(LINEAR_CHOICES)}, got {choice!r}")
+    stacks = [module for module in model.modules() if isinstance(module, BlockStack)]
+    places = [
+        (module, name, child)
+        for stack in stacks
+        for block in stack.layers
+        for module in block.modules()
+        for name, child in module.named_children()
+        if isinstance(child, nn.Linear)
+    ]
+    unfit = [child for _, _, child in places if (child.weight.dtype, child.weight.device.type) != _FIT]
+    if choice == "best":
+        width = min((child.in_features for _, _, child in places), default=0)
+        kind = "plain" if unfit else best_kind(width)
+    else:
+        kind = choice
+    if kind == "plain":
+        return kind
     if not offers(kind):
         raise ValueError(f"linear={kind!r} is not in this build of PyTorch; use 'plain'")
-    if kind == "plain":
-        return
-    stacks = [module for module in model.modules() if isinstance(module, BlockStack)]
-    for block in (block for stack in stacks for block in stack.layers):
-        for module in list(block.modules()):
-            for name, child in list(module.named_children()):
-                if isinstance(child, nn.Linear):
-                    if child.weight.dtype is not torch.float32 or child.weight.device.type != "cpu":
-                        where = f"{child.weight.dtype} on {child.weight.device.type}"
-                        raise ValueError(f"linear={kind!r} needs a model in float32 on a processor, got {where}")
-                    setattr(module, name, _CLASSES[kind](child))
+    if unfit:
+        where = f"{unfit[0].weight.dtype} on {unfit[0].weight.device.type}"
+        raise ValueError(f"linear={kind!r} needs a model in float32 on a processor, got {where}")
+    for module, name, child in places:
+        setattr(module, name, _CLASSES[kind](child))
+    return kind

@@ -15,7 +15,8 @@ from data2vec_core.checkpoints.loading import LoadReport, blank_weights, fit_ten
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.checkpoints.writing import write_tensors
 from data2vec_core.config_base import Data2VecConfig
-from data2vec_core.fixed_linear import FixedLinear, LinearKind, fix_linears
+from data2vec_core.fixed_linear import FixedLinear, fix_linears
+from data2vec_core.linear_choice import LinearChoice, LinearKind
 from data2vec_core.outputs import ModelOutput
 from data2vec_core.trace import TensorName, Trace
 from data2vec_core.transformer import BlockStack
@@ -52,6 +53,8 @@ class PretrainedModel(nn.Module):
     config: Any  # the modality's configuration; subclasses narrow it
     load_report: LoadReport | None = None
     """What loading found, initialised and left over; None for a model that was not loaded."""
+    linear_kind: LinearKind = "plain"
+    """How the blocks hold the weights of their linear layers."""
 
     def __init__(self, config: Data2VecConfig) -> None:
         super().__init__()
@@ -162,7 +165,7 @@ class PretrainedModel(nn.Module):
         torch_dtype: torch.dtype | str | None = None,
         dtype: torch.dtype | str | None = None,
         ignore_mismatched_sizes: bool = False,
-        linear: LinearKind = "plain",
+        linear: LinearChoice = "plain",
         revision: str | None = None,
         cache_dir: str | Path | None = None,
         token: str | bool | None = None,
@@ -181,7 +184,8 @@ class PretrainedModel(nn.Module):
             ignore_mismatched_sizes: initialise a head tensor of another shape afresh instead of refusing (a new set
                 of classes, say).
             linear: how the blocks hold the weights of their linear layers: `plain`, to be trained; `packed` or `int8`,
-                for faster inference in float32 on a processor (see `data2vec_core.fixed_linear`).
+                for faster inference in float32 on a processor; `best`, what is fastest there (see
+                `data2vec_core.fixed_linear`). What it has come to is `linear_kind` of the model.
             revision, cache_dir, token, local_files_only: for hub ids, as `huggingface_hub` understands them.
             **overrides: configuration fields to change, such as `num_labels=12`; a part of the encoder that they ask
                 for beyond the file (absolute positions, say) starts afresh. Also `build_options` of the class.
@@ -215,7 +219,7 @@ class PretrainedModel(nn.Module):
             dtype=dtype if torch_dtype is None else torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
-        fix_linears(model, linear)
+        model.linear_kind = fix_linears(model, linear)
         model.load_report = report
         report.warn()
         return model.eval()

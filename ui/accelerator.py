@@ -21,13 +21,18 @@ SECONDS: Final = 60
 Answers = Callable[["Tool", "Task", Mapping[str, Any]], Iterator[Any]]
 
 
+def is_lent() -> bool:
+    """Whether this host is of that kind."""
+    return find_spec("spaces") is not None
+
+
 def answers() -> Answers:
     """How to ask a loaded task: `Tool.answers`, on a lent GPU where there is one to lend.
 
     To be called once, while the app is built: such a host looks then for what will need a GPU, and has to see torch
     imported after its package.
     """
-    if find_spec("spaces") is None:
+    if not is_lent():
         return _on_processor
     spaces = importlib.import_module("spaces")  # of the host: it is not installed anywhere else
     lent: Answers = spaces.GPU(duration=SECONDS)(_on_gpu)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
+from data2vec_core.linear_choice import LinearChoice
 from ui import pictures, runs
 from ui.inputs import (
     ChoiceInput,
@@ -99,11 +100,15 @@ class Tool:
         """
         return {one.name: one.read(given.get(one.name, one.default), settings) for one in self.inputs}
 
-    def load(self, folder_or_name: str, *, revision: str | None = None) -> Task:
-        """Build the task from a checkpoint."""
+    def load(self, folder_or_name: str, *, revision: str | None = None, linear: LinearChoice = "plain") -> Task:
+        """Build the task from a checkpoint.
+
+        Args:
+            linear: how the model holds the weights of its linear layers.
+        """
         from data2vec_core.tasks import TASKS  # brings in torch, which the page can open without
 
-        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name, revision=revision)
+        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name, revision=revision, linear=linear)
         return task
 
     def answers(self, task: Task, inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -137,7 +142,7 @@ class Loadable(Protocol):
     def fits(self, card: Card) -> bool:
         """Whether a model was made for it."""
 
-    def load(self, folder_or_name: str, *, revision: str | None = None) -> Any:
+    def load(self, folder_or_name: str, *, revision: str | None = None, linear: LinearChoice = "plain") -> Any:
         """Load it from a checkpoint."""
 
 
@@ -153,8 +158,14 @@ class Inside:
         """Every model has an encoder."""
         return True
 
-    def load(self, folder_or_name: str, *, revision: str | None = None) -> Subject:
-        """The encoder of a checkpoint."""
+    def load(
+        self,
+        folder_or_name: str,
+        *,
+        revision: str | None = None,
+        linear: LinearChoice = "plain",  # noqa: ARG002
+    ) -> Subject:
+        """The encoder of a checkpoint, whose weights stay as they are: what is looked at here are its own numbers."""
         from analysis.subject import Subject  # brings in torch
 
         return Subject.from_pretrained(folder_or_name, **({"revision": revision} if revision else {}))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from data2vec_core.linear_choice import LinearChoice, LinearKind
 from ui.words import say
 
 Key = tuple[str, str]
@@ -27,6 +28,8 @@ class Slot:
     """None until the model is loaded."""
     size: int = 0
     """Bytes that it has or, while it is loaded, will have."""
+    linear: LinearChoice = "plain"
+    """As what it was loaded."""
     users: int = 0
     """Visitors who need it now: while there are any, it does not give way."""
 
@@ -40,6 +43,8 @@ class Loaded:
     size: int
     """Bytes of its parameters and buffers."""
     is_in_use: bool
+    linear: LinearKind = "plain"
+    """How it holds the weights of its linear layers."""
 
 
 class ModelMemory:
@@ -66,7 +71,7 @@ class ModelMemory:
         """What is in memory, the one used longest ago first."""
         with self._changed:
             return [
-                Loaded(task, model, slot.size, slot.users > 0)
+                Loaded(task, model, slot.size, slot.users > 0, linear_of(slot.task))
                 for (task, model), slot in self._slots.items()
                 if slot.task is not None
             ]
@@ -137,6 +142,11 @@ def megabytes(size: int) -> str:
     """Bytes in megabytes, with as many digits as they can bear."""
     value = size / 1e6
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def linear_of(task: Any) -> LinearKind:
+    """How a task's model holds the weights of its linear layers."""
+    return getattr(getattr(task, "model", None), "linear_kind", "plain")
 
 
 def size_of(task: Any) -> int:

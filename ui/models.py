@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from data2vec_core.linear_choice import LINEAR_CHOICES
+from ui import accelerator
 from ui.errors import sentence
 from ui.fields import PLUMBING
 from ui.newcomers import Found, Workshop, find_here, find_on_hub
@@ -48,8 +50,10 @@ class ModelsTab:
             self._remembered(), elem_id="models-memory", elem_classes=["result", "html-plain", "low"]
         )
         self._unloading: tuple[gr.Row, gr.Dropdown] | None = None
+        self._linear: gr.Radio | None = None
         if service.settings.allow_unloading:
             self._lay_out_unloading()
+            self._lay_out_linear()
         gr.HTML(f"<h3>{escape(say('models.load_title'))}</h3>", elem_classes="html-plain")
         self._lay_out_loading()
         self._list.choose(in_language(self.show_card), None, [self._chosen, self._card], **PLUMBING)
@@ -57,7 +61,7 @@ class ModelsTab:
     @property
     def _seen(self) -> list[Any]:
         """What changes when models come and go."""
-        return [self._list, self._memory, *(self._unloading or ())]
+        return [self._list, self._memory, *(self._unloading or ()), *([self._linear] if self._linear else [])]
 
     def open_on(self, *events: Any) -> None:
         """Show what is loaded now, on events such as `tab.select` and the opening of the page."""
@@ -84,6 +88,8 @@ class ModelsTab:
         values: list[Any] = [self._listed(chosen), self._remembered()]
         if self._unloading:
             values += [gr.Row(visible=bool(names)), gr.Dropdown(choices=names, value=names[0] if names else None)]
+        if self._linear:
+            values.append(self._service.linear)
         return values
 
     def offered(self) -> list[Any]:
@@ -155,6 +161,24 @@ class ModelsTab:
         said = gr.HTML("", elem_id="models-unloaded", elem_classes=["result", "html-plain", "low"])
         self._unloading = (row, chooser)
         button.click(in_language(self.unload), [chooser, self._chosen], [said, *self._seen], **PLUMBING)
+
+    def _lay_out_linear(self) -> None:
+        if accelerator.is_lent():
+            return  # a GPU has layouts of its own
+        words = {
+            "best": say("models.linear_best"),
+            "plain": say("models.linear_plain"),
+            "packed": say("models.linear_packed"),
+            "int8": say("models.linear_int8"),
+        }
+        self._linear = gr.Radio(
+            [(words[choice], choice) for choice in LINEAR_CHOICES],
+            value=self._service.linear,
+            label=say("models.linear"),
+            info=say("models.linear_info"),
+            elem_id="models-linear",
+        )
+        self._linear.input(self._service.choose_linear, self._linear, None, **PLUMBING)
 
     def _lay_out_loading(self) -> None:
         settings = self._service.settings

@@ -209,7 +209,8 @@ class Panel:
                     yield [working(answer.fraction), *self._hidden()]
                     continue
                 html, *others = self._show(answer)
-                yield [html + made_by(answer.result.model, answer.entry) + below(self.name, answer), *others]
+                made = made_by(answer.result.model, answer.entry, answer.linear)
+                yield [html + made + below(self.name, answer), *others]
         except Exception as error:
             yield [failed(sentence(error)), *self._hidden()]
 

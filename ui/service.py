@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
+from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from ui import accelerator
 from ui.catalogue import INSIDE, TOOLS, Loadable, ModelEntry, Task, Tool, ToolName, known_models
 from ui.examples import Example
 from ui.fetching import Downloads, hub_name
 from ui.inputs import refusals_in_words
-from ui.memory import Loaded, ModelMemory, Slot, size_of
+from ui.memory import Loaded, ModelMemory, Slot, linear_of, size_of
 from ui.settings import Settings
 from ui.steps import Step
 from ui.words import say
@@ -42,6 +43,8 @@ class Answer:
     """By name, as they were checked: a `Sound`, a text, an RGB picture, a number, several of these."""
     entry: ModelEntry | None
     """What is known about the model; None for one that a visitor named."""
+    linear: LinearKind = "plain"
+    """How the model held the weights of its linear layers."""
 
 
 class Service:
@@ -71,6 +74,7 @@ class Service:
         self.models = tuple(known_models(settings.bundled_folder, settings.models) if models is None else models)
         self._load = load or self._from_checkpoint
         self._answers = accelerator.answers()
+        self._linear: LinearChoice = "plain" if accelerator.is_lent() else settings.linear
         self.memory = ModelMemory(round(settings.model_memory_mb * 1e6), patience)
         self.downloads = downloads or Downloads()
         self._adding = threading.Lock()
@@ -127,6 +131,24 @@ class Service:
             raise ValueError(self._without_head(entry.name, entry.card.modality))
         with self._held(tool, entry.name, self._place(tool, entry.name, entry), report):
             pass
+
+    @property
+    def linear(self) -> LinearChoice:
+        """How models hold the weights of their linear layers, from the next time that they are asked."""
+        return self._linear
+
+    def choose_linear(self, choice: str) -> None:
+        """Choose it for all visitors.
+
+        Raises:
+            ValueError: this host does not allow it, or there is no such choice.
+        """
+        if not self.settings.allow_unloading or accelerator.is_lent():
+            raise ValueError(say("model.no_linear"))
+        if choice not in LINEAR_CHOICES:
+            raise ValueError(say("model.linear_unknown", choices=", ".join(LINEAR_CHOICES)))
+        self._linear = choice
+        self._example_answers.clear()
 
     def unload(self, model: str) -> None:
         """Let go of a model's memory.
@@ -191,7 +213,7 @@ class Service:
             yield Step(done / total if total else 0.0)
         with self._held(tool, model, place, report) as slot:
             report(0.5, say("working.running"))
-            results = self._answers(tool, slot.task, checked)
+            results, linear = self._answers(tool, slot.task, checked), linear_of(slot.task)
             while True:
                 with slot.lock, refusals_in_words(self.settings):
                     result = next(results, None)
@@ -200,7 +222,7 @@ class Service:
                 if isinstance(result, Step):
                     yield result
                 else:
-                    yield Answer(dataclasses.replace(result, model=model), checked, entry)
+                    yield Answer(dataclasses.replace(result, model=model), checked, entry, linear)
 
     def ask_example(
         self, name: ToolName, example: Example, model: str = "", report: Report = lambda *_: None
@@ -289,9 +311,11 @@ class Service:
         """The slot of a model, loaded; it stays in memory while the block runs."""
         with self.memory.held((tool.task_name, model)) as slot:
             with slot.lock:
-                if slot.task is None:
+                linear = self.linear if isinstance(tool, Tool) else "plain"
+                if slot.task is None or slot.linear != linear:
                     report(0.1, say("working.loading", model=model))
-                    slot.task = self._loaded_task(tool, model, place, slot)
+                    slot.task = None
+                    slot.task, slot.linear = self._loaded_task(tool, model, place, slot), linear
             yield slot
 
     def _loaded_task(self, tool: Loadable, model: str, place: str, slot: Slot) -> Task:
@@ -312,7 +336,8 @@ class Service:
 
         torch.set_num_threads(self.settings.threads)
         hub = None if Path(place).is_dir() else hub_name(place)
-        return tool.load(place) if hub is None else tool.load(hub[0], revision=hub[1])
+        name, revision = (place, None) if hub is None else hub
+        return tool.load(name, revision=revision, linear=self.linear)
 
     def _check_download(self, hub_id: str, revision: str | None = None, *, limited: bool) -> int:
         """Bytes of a checkpoint's weights, 0 where the hub does not say.

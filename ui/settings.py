@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice
 from ui.words import LANGUAGES, STANDARD
 
 PREFIX = "DATA2VEC_"
@@ -50,6 +51,9 @@ class Settings:
     """Most pictures at once."""
     model_memory_mb: int = 1500
     """Memory for loaded models, in megabytes of parameters and buffers; the one used longest ago goes first."""
+    linear: LinearChoice = "best"
+    """How models hold the weights of their linear layers: `best`, what is fastest on this host; `plain` or `packed`, in
+    32 bits; `int8`, in eight, for less memory."""
     threads: int = 2
     """Processor threads of one model run."""
     parallel_runs: int = 1
@@ -69,7 +73,8 @@ class Settings:
     allow_local_folders: bool = True
     """Whether a visitor may name a folder or a checkpoint file of the host. Off by default on a public host."""
     allow_unloading: bool = True
-    """Whether a visitor may unload models, those that others use too. Off by default on a public host."""
+    """Whether a visitor may unload models, those that others use too, and choose how they hold their weights. Off by
+    default on a public host."""
     embedders: str = "'self'"
     """Pages that may show this one in a frame, as Content-Security-Policy names sources. On a hosted Space, the hub's
     own."""
@@ -87,6 +92,8 @@ class Settings:
                 raise SettingsError(f"{PREFIX}{field.name.upper()} has to be above 0, got {value}")
         if self.bundled_folder is not None and not self.bundled_folder.is_dir():
             raise SettingsError(f"{PREFIX}BUNDLED_FOLDER has to be a folder, got {str(self.bundled_folder)!r}")
+        if self.linear not in LINEAR_CHOICES:
+            raise SettingsError(f"{PREFIX}LINEAR has to be one of {', '.join(LINEAR_CHOICES)}, got {self.linear!r}")
         if self.language not in LANGUAGES:
             raise SettingsError(f"{PREFIX}LANGUAGE has to be one of {', '.join(LANGUAGES)}, got {self.language!r}")
 
@@ -128,4 +135,4 @@ def _parse(variable: str, text: str, kind: Any) -> Any:
             raise SettingsError(f"{variable} has to be {what}, got {text!r}") from None
     if kind == tuple[str, ...]:
         return tuple(name for part in text.split(",") if (name := part.strip()))
-    return text if kind is str else Path(text)
+    return Path(text) if kind == Path | None else text

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from data2vec_core.audio.model import AudioPretrainedModel
 from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
 from data2vec_core.processing.sound_statistics import SoundStatistics
@@ -43,18 +44,24 @@ class ListeningTask(Task[Model]):
 
     @classmethod
     def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_seconds: float | None = None, **open_options: Any
+        cls,
+        folder_or_name: str | Path,
+        *,
+        max_seconds: float | None = None,
+        linear: LinearChoice = "plain",
+        **open_options: Any,
     ) -> Self:
         """Load the model and its processors: from a local folder, by the name of a bundled model, or by a hub id.
 
         Args:
             max_seconds: longer clips are refused before they are decoded.
+            linear: how the model holds the weights of its linear layers, as `PretrainedModel.from_pretrained` takes it.
             **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
 
         Raises:
             CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
         """
-        model = cls.load_model(folder_or_name, **open_options)
+        model = cls.load_model(folder_or_name, linear=linear, **open_options)
         extractor = SpeechFeatureExtractor.from_pretrained(folder_or_name, **open_options)
         beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
         return cls(model, extractor, max_seconds=max_seconds, **beside)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.text import TextTokenizer
 from data2vec_core.processing.text_errors import EmptyTextError, TextTooLongError
 from data2vec_core.tasks.task import Model, Task
@@ -41,18 +42,24 @@ class ReadingTask(Task[Model]):
 
     @classmethod
     def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_characters: int | None = None, **open_options: Any
+        cls,
+        folder_or_name: str | Path,
+        *,
+        max_characters: int | None = None,
+        linear: LinearChoice = "plain",
+        **open_options: Any,
     ) -> Self:
         """Load the model and its tokenizer: from a local folder, by the name of a bundled model, or by a hub id.
 
         Args:
             max_characters: longer texts are refused.
+            linear: how the model holds the weights of its linear layers, as `PretrainedModel.from_pretrained` takes it.
             **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
 
         Raises:
             CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
         """
-        model = cls.load_model(folder_or_name, **open_options)
+        model = cls.load_model(folder_or_name, linear=linear, **open_options)
         tokenizer = TextTokenizer.from_pretrained(folder_or_name, **open_options)
         beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
         return cls(model, tokenizer, max_characters=max_characters, **beside)

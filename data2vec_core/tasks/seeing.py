@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS
 from data2vec_core.tasks.task import Model, Task
@@ -43,18 +44,24 @@ class SeeingTask(Task[Model]):
 
     @classmethod
     def from_pretrained(
-        cls, folder_or_name: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, **open_options: Any
+        cls,
+        folder_or_name: str | Path,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        linear: LinearChoice = "plain",
+        **open_options: Any,
     ) -> Self:
         """Load the model and its processor: from a local folder, by the name of a bundled model, or by a hub id.
 
         Args:
             max_pixels: pictures of more pixels (width times height) are refused before they are decoded.
+            linear: how the model holds the weights of its linear layers, as `PretrainedModel.from_pretrained` takes it.
             **open_options: `revision`, `cache_dir`, `token` and `local_files_only`, for hub ids.
 
         Raises:
             CheckpointError: nothing there, unreadable, incomplete, or without a trained head.
         """
-        model = cls.load_model(folder_or_name, **open_options)
+        model = cls.load_model(folder_or_name, linear=linear, **open_options)
         processor = ImageProcessor.from_pretrained(folder_or_name, **open_options)
         beside = cls.settings_beside(open_checkpoint(folder_or_name, **open_options).folder)
         return cls(model, processor, max_pixels=max_pixels, **beside)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data2vec_core.audio.heads import Data2VecAudioForCTC
 from data2vec_core.audio.lengths import frame_count
 from data2vec_core.checkpoints.source import open_checkpoint
+from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.audio import SpeechFeatureExtractor
 from data2vec_core.processing.audio_io import AudioSource, OpenedAudio, SilentAudioError, Waveform, open_audio
 from data2vec_core.processing.ctc import CTCDecoding, CTCSpan, CTCTokenizer
@@ -93,6 +94,7 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
         beam: int | None = None,
         lexicon: Lexicon | bool = False,
         windows: Windows | None = None,
+        linear: LinearChoice = "plain",
         **open_options: Any,
     ) -> Self:
         """As `ListeningTask.from_pretrained`, with these besides.
@@ -107,7 +109,7 @@ class Transcriber(ListeningTask[Data2VecAudioForCTC]):
             CheckpointError: also when the checkpoint brings no lexicon and shall.
             ValueError: a beam without places, or a lexicon without a beam.
         """
-        model = cls.load_model(folder_or_name, **open_options)
+        model = cls.load_model(folder_or_name, linear=linear, **open_options)
         if isinstance(lexicon, bool):
             words = Lexicon.from_pretrained(folder_or_name, **open_options) if lexicon else None
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_what_runs_a_model_is_decorated_when_the_app_is_built(lent: list[Any], s
     last = service.ask("continue_text", {"prompt": "a film", "max_new_tokens": 3, "temperature": 0})
     assert last.result.text.startswith("a film")  # piece by piece, too
     assert lent[1:] == ["classify_text", "continue_text"]
+
+
+@pytest.mark.usefixtures("lent")
+def test_weights_that_may_leave_the_processor_are_not_laid_out_for_it(bundled_folder: Path) -> None:
+    service = Service(Settings(bundled_folder=bundled_folder, linear="int8"))
+    assert service.ask("classify_text", {"text": "a film"}).linear == "plain"
+    with pytest.raises(ValueError, match="do not choose how models hold their weights"):
+        service.choose_linear("int8")
 
 
 @pytest.mark.usefixtures("lent")

@@ -23,6 +23,7 @@ from ui.newcomers import find_here, find_on_hub
 from ui.service import Service
 from ui.settings import Settings
 from ui.views.models import model_card, model_list
+from ui.views.notice import made_by
 from ui.words import say, speaking
 
 ID = "someone/tiny"
@@ -222,13 +223,42 @@ def test_where_visitors_bring_nothing_there_are_no_fields_and_no_way_round_them(
 def test_unloading_frees_the_memory_and_says_when_it_cannot(service: Service) -> None:
     tab = tab_of(service)
     service.ask("classify_text", {"text": "a film"})
-    said, _, memory, row, chooser = tab.unload("sst2")
+    said, _, memory, row, chooser, _ = tab.unload("sst2")
     assert (said, row.visible, chooser.choices) == ("", False, [])
     assert say("models.nothing_loaded") in memory
     stream = service.stream("continue_text", {"prompt": "so it goes"})
     next(stream)
     assert "is at work now" in tab.unload("causal")[0]
     stream.close()
+
+
+def test_weights_are_held_as_somebody_chose(service: Service) -> None:
+    tab = tab_of(service)
+    assert tab.refresh()[-1] == service.settings.linear == "best"
+    service.choose_linear("int8")
+    asked = {"text": "a film"}
+    answer = service.ask("classify_text", asked)
+    assert answer.linear == "int8"
+    assert say("made.int8") in made_by("sst2", answer.entry, answer.linear)
+    assert f"<td>{say('models.bits_8')}</td>" in tab.refresh()[1]
+    assert tab.refresh()[-1] == "int8"
+    service.choose_linear("plain")
+    exact = service.ask("classify_text", asked)
+    assert exact.linear == "plain"
+    assert exact.result.labels[0].score == pytest.approx(answer.result.labels[0].score, abs=0.05)
+    assert exact.result != answer.result
+    assert f"<td>{say('models.bits_8')}</td>" not in tab.refresh()[1]
+    with pytest.raises(ValueError, match="one of best, plain, packed, int8"):
+        service.choose_linear("int4")
+
+
+def test_where_others_may_not_choose_the_host_does(bundled_folder: Path) -> None:
+    service = Service(Settings(bundled_folder=bundled_folder, linear="int8", allow_unloading=False))
+    with pytest.raises(ValueError, match="visitors do not choose how models hold their weights"):
+        service.choose_linear("plain")
+    assert service.ask("classify_text", {"text": "a film"}).linear == "int8"
+    with service.subject("sst2") as subject:
+        assert subject.encoder.linear_kind == "plain"  # what is looked at inside are the model's own numbers
 
 
 def test_a_card_shows_all_its_facts_and_no_markup() -> None:

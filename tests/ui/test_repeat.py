@@ -104,6 +104,12 @@ def test_the_python_lines_give_the_result_of_the_page(tool: ToolName, ask: Ask, 
     assert rounded(ast.literal_eval(printed(python))) == rounded(answer.result.to_json() | {"model": model})
 
 
+def test_the_lines_name_the_weights_where_these_change_the_numbers() -> None:
+    given = {"text": "a film"}
+    assert 'from_pretrained("sst2", linear="int8")' in (lines_of("classify_text", "sst2", given, "int8").python or "")
+    assert 'from_pretrained("sst2")' in (lines_of("classify_text", "sst2", given, "packed").python or "")
+
+
 @pytest.mark.usefixtures("place")
 def test_python_lines_of_tools_that_are_not_one_call(ask: Ask, bundled_folder: Path) -> None:
     def lines(tool: ToolName, **inputs: Any) -> tuple[Any, str]:

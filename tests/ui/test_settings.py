@@ -26,6 +26,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
     }
     values |= dict.fromkeys(("public", "allow_hub", "allow_local_folders", "allow_unloading"), False)
     values |= {"bundled_folder": tmp_path, "embedders": "'none'", "language": "zh-CN", "models": ("an4", "sst2")}
+    values["linear"] = "int8"
     assert values.keys() == {field.name for field in dataclasses.fields(Settings)}
     environment = {f"DATA2VEC_{name.upper()}": str(value) for name, value in values.items()}
     environment["DATA2VEC_MODELS"] = "an4, sst2,"
@@ -41,6 +42,7 @@ def test_every_field_can_be_set(tmp_path: Path) -> None:
         ("MODEL_MEMORY_MB", "0", "above 0, got 0"),
         ("ALLOW_HUB", "perhaps", "true or false, got 'perhaps'"),
         ("BUNDLED_FOLDER", "/no/such/folder", "a folder"),
+        ("LINEAR", "int4", "one of best, plain, packed, int8, got 'int4'"),
         ("LANGUAGE", "fr", "one of en, zh-CN, got 'fr'"),
     ],
 )

@@ -56,7 +56,7 @@ def keys_of_the_inside() -> set[str]:
 
 def keys_in_the_code() -> set[str]:
     code = "\n".join(path.read_text(encoding="utf-8") for path in UI.rglob("*.py"))
-    literal = set(re.findall(r"""["']([a-z_]+\.(?!js["'])[a-z_]+)["']""", code))  # "tour.js" is a file
+    literal = set(re.findall(r"""["']([a-z_]+\.(?!js["'])[a-z_][a-z0-9_]*)["']""", code))  # "tour.js" is a file
     return literal | keys_of_panels()
 
 

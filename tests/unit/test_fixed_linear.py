@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,8 @@ from data2vec_core import (
     Data2VecVisionForImageClassification,
 )
 from data2vec_core.checkpoints.files import WEIGHTS_FILE
-from data2vec_core.fixed_linear import FixedLinear, Int8Linear, LinearKind, PackedLinear, fix_linears
+from data2vec_core.fixed_linear import WIDE, FixedLinear, Int8Linear, PackedLinear, best_kind, fix_linears
+from data2vec_core.linear_choice import LinearKind
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
 from tests import clips
@@ -119,7 +121,7 @@ def test_what_is_packed_can_be_saved(tmp_path: Path) -> None:
 
 def test_what_it_cannot_do_is_said(tmp_path: Path) -> None:
     saved(tmp_path, "text")
-    with pytest.raises(ValueError, match="linear must be one of plain, packed, int8, got 'int4'"):
+    with pytest.raises(ValueError, match="linear must be one of best, plain, packed, int8, got 'int4'"):
         Data2VecTextModel.from_pretrained(tmp_path, linear="int4")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"float32 on a processor, got torch\.bfloat16"):
         Data2VecTextModel.from_pretrained(tmp_path, linear="packed", dtype=torch.bfloat16)
@@ -129,3 +131,32 @@ def test_tied_weights_take_memory_once() -> None:
     masked = Data2VecTextForMaskedLM(TINY)
     assert masked.config.tie_word_embeddings
     assert masked.nbytes - 4 * masked.num_parameters() == sum(one.nbytes for one in masked.buffers())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_gives_the_same(kind: LinearKind, tmp_path: Path) -> None:
+    plain, inputs = saved(tmp_path, "vision")
+    model = type(plain).from_pretrained(tmp_path, linear=kind)
+    assert torch.equal(answer(copy.deepcopy(model), inputs), answer(model, inputs))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_stays_on_the_processor_in_float32(kind: LinearKind) -> None:
+    model, _ = models()["text"]
+    fix_linears(model, kind)
+    assert model.to(torch.float32) is model
+    with pytest.raises(ValueError, match=r"cannot become torch\.float16 on cpu; load it with linear='plain'"):
+        model.half()
+    with pytest.raises(ValueError, match=r"cannot become torch\.float32 on meta"):
+        model.to("meta")
+
+
+@pytest.mark.parametrize("has_vnni", [True, False])
+def test_the_best_depends_on_width_and_processor(has_vnni: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: has_vnni)
+    assert best_kind(WIDE) == ("int8" if has_vnni else "packed")
+    assert best_kind(WIDE - 1) == "plain"
+    wide = Data2VecTextModel(TINY.replace(hidden_size=WIDE, intermediate_size=WIDE))
+    assert fix_linears(wide, "best") == best_kind(WIDE)
+    assert fix_linears(models()["text"][0], "best") == "plain"
+    assert fix_linears(Data2VecTextModel(TINY).half(), "best") == "plain"

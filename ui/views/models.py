@@ -144,9 +144,14 @@ def memory(loaded: Sequence[Loaded], used: int, budget: int) -> str:
     )
     if not loaded:
         return f'<div class="memory">{meter}<p class="small">{escape(say("models.nothing_loaded"))}</p></div>'
-    heads = [say("models.model"), say("models.task"), say("models.memory_mb"), say("models.state")]
+    heads = [say("models.model"), say("models.task"), say("models.memory_mb")]
+    heads += [say("models.weights"), say("models.state")]
     rows = [
-        [one.model, _tool_words(one.task), megabytes(one.size), say("models.busy" if one.is_in_use else "models.idle")]
+        [
+            *(one.model, _tool_words(one.task), megabytes(one.size)),
+            say("models.bits_8" if one.linear == "int8" else "models.bits_32"),
+            say("models.busy" if one.is_in_use else "models.idle"),
+        ]
         for one in reversed(loaded)
     ]
     return f'<div class="memory">{meter}' + table(heads, rows, say("models.in_memory_title")) + "</div>"

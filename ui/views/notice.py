@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from data2vec_core.linear_choice import LinearKind
 from ui.catalogue import ModelEntry
 from ui.views.labels import percent
 from ui.words import say, translated
@@ -56,7 +57,7 @@ def outside(is_outside: bool | None) -> str:
     return f'<p class="notice outside">{escape(say("result.outside"))}</p>' if is_outside else ""
 
 
-def made_by(model: str, entry: ModelEntry | None) -> str:
+def made_by(model: str, entry: ModelEntry | None, linear: LinearKind = "plain") -> str:
     """Which model answered, what it was trained on, how well it does, and what it cannot do."""
     if entry is None:
         sentences = [say("made.by_named", model=_MODEL)]
@@ -69,6 +70,8 @@ def made_by(model: str, entry: ModelEntry | None) -> str:
             _score(entry),
             translated(card.description),
         ]
+    if linear == "int8":
+        sentences.append(say("made.int8"))
     text = say("app.between_sentences").join(filter(None, sentences))
     return f'<p class="made-by">{escape(text).replace(_MODEL, f"<strong>{escape(model)}</strong>")}</p>'
 

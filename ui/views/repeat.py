@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
+from data2vec_core.linear_choice import LinearKind
 from ui.catalogue import TOOLS, Tool, ToolName
 from ui.inputs import Input, PictureInput, SeveralInput, SoundInput
 from ui.service import Answer
@@ -61,22 +62,25 @@ class Lines:
 
 def below(tool: ToolName, answer: Answer) -> str:
     """The result as a file, and how to repeat it; each where it can be had."""
-    return _download(tool, answer.result) + _details(lines_of(tool, answer.result.model, answer.inputs))
+    lines = lines_of(tool, answer.result.model, answer.inputs, answer.linear)
+    return _download(tool, answer.result) + _details(lines)
 
 
-def lines_of(name: ToolName, model: str, inputs: Mapping[str, Any]) -> Lines:
+def lines_of(name: ToolName, model: str, inputs: Mapping[str, Any], linear: LinearKind = "plain") -> Lines:
     """The lines that ask the same again.
 
     Args:
         model: the name of the model that answered.
         inputs: by name, as they were checked; files are not looked at.
+        linear: how the model held its weights; what gives the same numbers needs no word.
     """
     tool = TOOLS[name]
     given = _with_files(tool, inputs)
     if given.get("search") == "best_path":  # for which the settings of the other searches do not count
         given = {key: value for key, value in given.items() if key not in ("beam", "alternatives")}
     write = _PYTHON.get(name) or (_one_call if tool.run is None else None)
-    python = write(tool, model, given) if write else None
+    opened = [_python(model), *(['linear="int8"'] if linear == "int8" else [])]
+    python = write(tool, opened, given) if write else None
     if name not in ENDPOINTS:
         return Lines(python=python, client=None, http=None)
     taken = {one: _as_taken(given[one], tool, one) for one in ENDPOINTS[name] if one in given}
@@ -137,58 +141,62 @@ def _file_name(kind: Input) -> str:
 
 # Python, with the library
 
-Writer = Callable[[Tool, str, Mapping[str, Any]], str]
-"""Given the tool, the model and the inputs by name, with files by theirs."""
+Opened = Sequence[str]
+"""The arguments that load a model."""
+Writer = Callable[[Tool, Opened, Mapping[str, Any]], str]
+"""Given the tool, how its model is loaded, and the inputs by name, with files by theirs."""
 
 
-def _loaded(tool: Tool, model: str) -> str:
+def _loaded(tool: Tool, opened: Opened) -> str:
     from data2vec_core.tasks import TASKS  # brings in torch, which the page can open without
 
     kind = TASKS[tool.task_name].__name__
-    return f"from data2vec_core.tasks import {kind}\n\ntask = {kind}.from_pretrained({_python(model)})\n"
+    return f"from data2vec_core.tasks import {kind}\n\ntask = {_call(f'{kind}.from_pretrained', opened)}\n"
 
 
-def _one_call(tool: Tool, model: str, given: Mapping[str, Any]) -> str:
+def _one_call(tool: Tool, opened: Opened, given: Mapping[str, Any]) -> str:
     """What `Tool.answers` does without a `run`."""
     things = [_python(given[one.name]) for one in tool.inputs if not one.is_setting and one.name in given]
     settings = [f"{one.name}={_python(given[one.name])}" for one in tool.inputs if one.is_setting and one.name in given]
-    return _loaded(tool, model) + f"print({_call('task', [*things, *settings])}.to_json())"
+    return _loaded(tool, opened) + f"print({_call('task', [*things, *settings])}.to_json())"
 
 
-def _transcribe(tool: Tool, model: str, given: Mapping[str, Any]) -> str:
+def _transcribe(tool: Tool, opened: Opened, given: Mapping[str, Any]) -> str:
     search, audio = given.get("search", "best_path"), _python(given["audio"])
     if search == "best_path":
-        return _loaded(tool, model) + f"print(task({audio}).to_json())"
+        return _loaded(tool, opened) + f"print(task({audio}).to_json())"
     lexicon = ["lexicon=True"] if search == "lexicon" else []
-    made = _call("Transcriber.from_pretrained", [_python(model), f"beam={_python(given['beam'])}", *lexicon])
+    made = _call("Transcriber.from_pretrained", [*opened, f"beam={_python(given['beam'])}", *lexicon])
     return (
         f"from data2vec_core.tasks import Transcriber\n\ntask = {made}\n"
         f"print(task({audio}, alternatives={_python(given['alternatives'])}).to_json())"
     )
 
 
-def _compare_speakers(tool: Tool, model: str, given: Mapping[str, Any]) -> str:
+def _compare_speakers(tool: Tool, opened: Opened, given: Mapping[str, Any]) -> str:
     first, second = given["audio_a"], _python(given["audio_b"])
     if len(first) == 1:
-        return _loaded(tool, model) + f"print(task({_python(first[0])}, {second}).to_json())"
+        return _loaded(tool, opened) + f"print(task({_python(first[0])}, {second}).to_json())"
     return (
-        _loaded(tool, model)
+        _loaded(tool, opened)
         + f"voice = task.embed_voice({_python(first)})\nprint(task.compare(voice, task.embed({second})).to_json())"
     )
 
 
-def _classify_lines(tool: Tool, model: str, given: Mapping[str, Any]) -> str:
+def _classify_lines(tool: Tool, opened: Opened, given: Mapping[str, Any]) -> str:
     texts = "".join(f"    {_python(line)},\n" for line in given["lines"])
     return (
-        _loaded(tool, model)
+        _loaded(tool, opened)
         + f"texts = [\n{texts}]\nfor text, answer in zip(texts, task.batch(texts)):\n    print(text, answer.to_json())"
     )
 
 
-def _inspect_ctc(tool: Tool, model: str, given: Mapping[str, Any]) -> str:
+def _inspect_ctc(tool: Tool, opened: Opened, given: Mapping[str, Any]) -> str:
     heard = f"emissions = task.emissions({_python(given['audio'])})\ntranscript = task.decode(emissions)\n"
     text = _python(given["text"]) if given.get("text") else "transcript.text"
-    return _loaded(tool, model) + heard + f"print(transcript.to_json())\nprint(task.align(emissions, {text}).to_json())"
+    return (
+        _loaded(tool, opened) + heard + f"print(transcript.to_json())\nprint(task.align(emissions, {text}).to_json())"
+    )
 
 
 _PYTHON: Final[Mapping[str, Writer]] = {
