@@ -33,6 +33,8 @@ RATE = 16_000
 PEAK_SIDE = 2048
 
 Inputs = Mapping[str, Tensor]
+Way = Callable[[], list[Tensor]]
+"""A forward pass, or several: the last hidden states of each."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +48,43 @@ class Case:
     is_alone: bool = False
     """Compare with the reference's items one by one, not with its padded batch."""
 
-    def times(self, runs: int) -> tuple[list[float], list[float]]:
-        """Seconds of every run, ours and the reference's, whose answers agree."""
-        items = _items(self.inputs)
+    def times(self, runs: int, *, tolerance: float = TOLERANCE) -> tuple[list[float], list[float]]:
+        """Seconds of every run, ours and the reference's.
+
+        Raises:
+            RuntimeError: the answers do not agree.
+        """
+        difference = self.difference()
+        if difference > tolerance:
+            raise RuntimeError(f"{self.name}, {self.batch}: the answers differ by {difference:.1e}")
+        reference = self._alone if self.is_alone else _way(self.pair.reference, [self.inputs])
+        return times_of((self._ours, reference), runs)
+
+    def difference(self) -> float:
+        """The largest of any item, over its largest value, from the reference's answer to that item alone."""
+        return max(
+            relative_difference(own[: alone.shape[1]], alone[0])
+            for own, alone in zip(self._ours()[0], self._alone(), strict=True)
+        )
+
+    @property
+    def _ours(self) -> Way:
         is_mixed = "attention_mask" in self.inputs
-        run_ours = _way(self.pair.ours, [dict(self.inputs) | ({"without_padding": True} if is_mixed else {})])
-        run_alone = _way(self.pair.reference, items)
-        run_reference = run_alone if self.is_alone else _way(self.pair.reference, [self.inputs])
-        states = run_ours()[0]
-        for own, [alone] in zip(states, run_alone(), strict=True):
-            difference = relative_difference(own[: len(alone)], alone)
-            if difference > TOLERANCE:
-                raise RuntimeError(f"{self.name}, {self.batch}: the answers differ by {difference:.1e}")
-        return times_of((run_ours, run_reference), runs)
+        return _way(self.pair.ours, [dict(self.inputs) | ({"without_padding": True} if is_mixed else {})])
+
+    @property
+    def _alone(self) -> Way:
+        return _way(self.pair.reference, _items(self.inputs))
 
     @property
     def flops(self) -> int:
         """Operations for the real positions, as the reference's modules do them."""
         with FlopCounterMode(display=False) as counter:
-            _way(self.pair.reference, _items(self.inputs))()
+            self._alone()
         return counter.get_total_flops()
 
 
-def _way(model: Any, passes: Sequence[Mapping[str, Any]]) -> Callable[[], list[Tensor]]:
+def _way(model: Any, passes: Sequence[Mapping[str, Any]]) -> Way:
     @torch.inference_mode()
     def run() -> list[Tensor]:
         return [model(**inputs).last_hidden_state for inputs in passes]

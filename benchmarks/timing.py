@@ -36,14 +36,24 @@ def _shown(seconds: list[float]) -> str:
     return f"{1000 * middle:.0f} ({1000 * low:.0f} to {1000 * high:.0f})"
 
 
-def runs_asked_for(program: str, description: str | None, arguments: list[str] | None) -> int:
-    """Of the command line; says how many processor threads take part."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
-    parser.add_argument("--runs", type=int, default=9)
+def add_options(parser: argparse.ArgumentParser, runs: int = 9) -> None:
+    """What every benchmark can be told."""
+    parser.add_argument("--runs", type=int, default=runs, help="timed, after one to warm up (%(default)s)")
     parser.add_argument("--threads", type=int, help="processor threads (all)")
-    options = parser.parse_args(arguments)
+
+
+def announce(options: argparse.Namespace) -> None:
+    """Set the threads, and say how many take part in how many runs."""
     if options.threads:
         torch.set_num_threads(options.threads)
     print(f"{torch.get_num_threads()} threads, {options.runs} runs, milliseconds: median (quartiles)\n")
+
+
+def runs_asked_for(program: str, description: str | None, arguments: list[str] | None) -> int:
+    """Of the command line of a benchmark that has no other options."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    announce(options)
     runs: int = options.runs
     return runs

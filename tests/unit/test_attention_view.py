@@ -11,8 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.attention import rollout, without
-from analysis.attention_heads import heads_over_items
+from analysis.attention import (
+    attention_distance,
+    attention_entropy,
+    grid_distances,
+    rollout,
+    sequence_distances,
+    without,
+)
+from analysis.attention_heads import heads_over_items, record_heads
 from analysis.attention_view import (
     Quantised,
     Size,
@@ -24,7 +31,7 @@ from analysis.attention_view import (
     record_attention,
     sink_places,
 )
-from analysis.subject import ROLES, Shown, Subject, View
+from analysis.subject import ROLES, Role, Shown, Subject, View
 from analysis.value_zeroing import block_alone, rank_correlation, value_zeroing
 from tests.lab import bundle
 from tests.pretraining_samples import MODALITIES
@@ -185,6 +192,31 @@ def test_negative_weights_are_differences() -> None:
     with pytest.raises(ValueError, match="differences"):
         quantise(np.array([[-0.1, 1.1]]))
     assert isinstance(quantise(np.array([[-0.1, 0.1]]), signed=True), Quantised)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_heads_are_measured_as_attention_comes_to_be(looked: tuple[Subject, Shown], role: Role) -> None:
+    subject, shown = looked
+    record = record_heads(subject, shown, role, position=1, whole=(2, 1), hidden=True)
+    whole = np.stack([subject.attention(shown, layer, role) for layer in range(1, subject.depth + 1)])
+    places = [*range(shown.class_tokens), *(shown.class_tokens + one for one in shown.special)]
+    kept = without(whole, places).attention
+    apart = grid_distances(*shown.grid) if shown.grid else sequence_distances(kept.shape[-1], shown.step)
+    assert record.distance == pytest.approx(attention_distance(kept, apart), rel=1e-5)
+    most = math.log(kept.shape[-1])
+    assert record.entropy == pytest.approx(attention_entropy(kept).mean(axis=-1) / most, rel=1e-5)
+    mean_row = attention_entropy(kept.mean(axis=-2, keepdims=True))[..., 0]
+    assert record.mean_entropy == pytest.approx(mean_row / most, rel=1e-5)
+    assert record.rows == pytest.approx(whole[:, :, shown.place(1)], abs=1e-6)  # layers below ran fused there
+    assert record.map is not None
+    assert record.map == pytest.approx(whole[1, 0], abs=1e-6)
+    assert record.hidden is not None
+    assert record.hidden == pytest.approx(subject.hidden(shown, role), abs=1e-5)
+    plain = record_heads(subject, shown, role)
+    assert plain.map is None
+    assert plain.hidden is None
+    with pytest.raises(ValueError, match=r"whole=\(9, 1\)"):
+        record_heads(subject, shown, role, whole=(9, 1))
 
 
 def test_heads_are_measured_over_items(looked: tuple[Subject, Shown]) -> None:
