@@ -8,32 +8,24 @@ error and where the memory of the app has grown by more than 20 MB after the fir
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
-import re
-import socket
 import statistics
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-EXAMPLES: Final = ROOT / "assets" / "examples"
+from benchmarks.running import EXAMPLES, Client, Endpoints, resident_mb, running
+
 MOST_GROWTH_MB: Final = 20.0
 SETTLED_SECONDS: Final = 60.0
 """From here on, memory should not grow: every model is loaded, every pool of threads filled."""
 WINDOW_SECONDS: Final = 20.0
 """Memory is the median over so long: it goes up and down with the pictures at work."""
-PATIENCE_SECONDS: Final = 300.0
-"""Of a visitor: longer is an error."""
 
 TASKS: Final[Mapping[str, tuple[Any, ...]]] = {
     "transcribe": (EXAMPLES / "digits.wav",),
@@ -87,25 +79,14 @@ class Tally:
             self.errors.append(what)
 
 
-class Endpoints:
-    """What the app says about itself."""
-
-    def __init__(self, address: str) -> None:
-        named = httpx.get(f"{address}/gradio_api/info", timeout=PATIENCE_SECONDS).json()["named_endpoints"]
-        self.parameters = {name.removeprefix("/"): one["parameters"] for name, one in named.items()}
-        listed = httpx.get(f"{address}/config", timeout=PATIENCE_SECONDS).json()["dependencies"]
-        self.functions = {one["api_name"]: one["id"] for one in listed}
-
-
 class Visitor:
     """One who asks one thing after another until the time is up."""
 
     def __init__(self, address: str, number: int, tally: Tally, endpoints: Endpoints) -> None:
-        self._http = httpx.Client(base_url=f"{address}/gradio_api", timeout=PATIENCE_SECONDS)
+        self._client = Client(address, endpoints)
         self._draw = random.Random(number)
         self._tally = tally
         self._session = f"soak{number}"
-        self._endpoints = endpoints
 
     def visit(self, until: float) -> None:
         """Go on until then, by the monotonic clock."""
@@ -116,12 +97,12 @@ class Visitor:
                 act()
             except (httpx.HTTPError, ValueError, KeyError) as error:
                 self._tally.failed(f"{type(error).__name__}: {error}")
-        self._http.close()
+        self._client.close()
 
     def ask(self, task: str) -> None:
         """Wait for one answer."""
         start = time.monotonic()
-        kind, said = self._called(task, TASKS[task])
+        kind, said = self._client.call(task, *TASKS[task])
         if kind == "complete":
             self._tally.answered(task, time.monotonic() - start)
         else:
@@ -132,7 +113,7 @@ class Visitor:
 
     def _bring_wrong(self) -> None:
         task = self._draw.choice(list(WRONG))
-        kind, said = self._called(task, WRONG[task])
+        kind, said = self._client.call(task, *WRONG[task])
         if kind == "error" and isinstance(said, dict) and said.get("error"):
             self._tally.refused()
         else:
@@ -141,33 +122,19 @@ class Visitor:
     def _leave(self) -> None:
         """As a page that is closed, or whose visitor presses stop, while it waits for an answer."""
         task, session = self._draw.choice(list(TASKS)), f"{self._session}x{self._draw.random()}"
-        function = self._endpoints.functions[task]
-        asked = {"data": self._arguments(task, TASKS[task]), "fn_index": function, "session_hash": session}
-        event = self._http.post("/queue/join", json=asked).raise_for_status().json()["event_id"]
+        client, function = self._client, self._client.endpoints.functions[task]
+        asked = {"data": client.arguments(task, *TASKS[task]), "fn_index": function, "session_hash": session}
+        event = client.http.post("/queue/join", json=asked).raise_for_status().json()["event_id"]
         patience = self._draw.random()
         start = time.monotonic()
-        with self._http.stream("GET", "/queue/data", params={"session_hash": session}) as events:
+        with client.http.stream("GET", "/queue/data", params={"session_hash": session}) as events:
             for _ in events.iter_lines():
                 if time.monotonic() - start > patience:
                     break
             if self._draw.random() < 0.5:
                 given_up = {"session_hash": session, "fn_index": function, "event_id": event}
-                self._http.post("/cancel", json=given_up).raise_for_status()
+                client.http.post("/cancel", json=given_up).raise_for_status()
         self._tally.left()
-
-    def _called(self, task: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
-        start = self._http.post(f"/call/{task}", json={"data": self._arguments(task, arguments)}).raise_for_status()
-        text = self._http.get(f"/call/{task}/{start.json()['event_id']}").raise_for_status().text
-        kind, _, data = text.strip().rpartition("event: ")[2].partition("\ndata: ")
-        return kind, json.loads(data)
-
-    def _arguments(self, task: str, first: tuple[Any, ...]) -> list[Any]:
-        defaults = (one["parameter_default"] for one in self._endpoints.parameters[task][len(first) :])
-        return [*(self._uploaded(one) if isinstance(one, Path) else one for one in first), *defaults]
-
-    def _uploaded(self, file: Path) -> dict[str, Any]:
-        path = self._http.post("/upload", files={"files": (file.name, file.read_bytes())}).raise_for_status().json()[0]
-        return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
 @dataclass
@@ -180,36 +147,11 @@ class Memory:
 
     def watch(self, start: float, stopped: threading.Event) -> None:
         while not stopped.wait(0.5):
-            self.samples.append((time.monotonic() - start, self.now()))
-
-    def now(self) -> float:
-        status = Path(f"/proc/{self.process}/status").read_text(encoding="ascii")
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        return int(found[1]) / 1000 if found else 0.0
+            self.samples.append((time.monotonic() - start, resident_mb(self.process)))
 
     def around(self, first: float, last: float) -> float:
         """Median over these seconds."""
         return statistics.median(mb for second, mb in self.samples if first <= second <= last)
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
-    """Look again and again.
-
-    Raises:
-        TimeoutError: it has not become so.
-    """
-    end = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > end:
-            raise TimeoutError("the app does not answer")
-        time.sleep(0.5)
 
 
 def soak(address: str, process: int, *, minutes: float, visitors: int) -> bool:
@@ -263,25 +205,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--visitors", type=int, default=8)
     parser.add_argument("--port", type=int, default=0, help="a free one by default")
     options = parser.parse_args(arguments)
-    port = options.port or free_port()
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
-    address = f"http://127.0.0.1:{port}"
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        if app.poll() is not None:
-            sys.exit(f"the app ended with exit code {app.returncode}")
-        try:
-            return httpx.get(f"{address}/robots.txt", timeout=10).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        wait_until(answers, 300)
-        is_well = soak(address, app.pid, minutes=options.minutes, visitors=options.visitors)
-    finally:
-        app.terminate()
-        app.wait()
+    with running(port=options.port) as app:
+        is_well = soak(app.address, app.process, minutes=options.minutes, visitors=options.visitors)
     sys.exit(0 if is_well else 1)
 
 
