@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,21 +46,29 @@ def resident_mb(process: int) -> float:
 
 
 @contextmanager
-def running(command: Sequence[str] = ("app.py",), *, port: int = 0, **environment: str) -> Iterator[Running]:
+def running(
+    command: Sequence[str] = ("app.py",), *, port: int = 0, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """Start an app of this project, and end it with the block.
 
     Args:
         command: of Python.
         port: a free one by default.
+        environment: variables to add.
 
     Raises:
         TimeoutError: it does not answer.
         RuntimeError: it has ended.
     """
     port = port or _free_port()
-    environment = {**os.environ, **environment, "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
+    variables = {
+        **os.environ,
+        **(environment or {}),
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+    }
     start = time.monotonic()
-    app = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    app = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
         while not _answers(address):

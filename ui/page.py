@@ -21,13 +21,14 @@ from ui.links import Links
 from ui.panel import gathered
 from ui.service import Service
 from ui.serving import FrontDoor
+from ui.sessions import begin_at_once
 from ui.settings import Settings
 from ui.theme import STYLESHEETS, theme
 from ui.words import LANGUAGES, STANDARD, say, speaking, spoken
 
-SESSIONS = 100
-"""Visits that Gradio remembers, every call of an endpoint among them: each takes more than a megabyte, for it copies
-the list of all components. Whose is forgotten finds rows and settings as they are at first."""
+SESSIONS = 200
+"""Visits that Gradio remembers, every call of an endpoint among them: each takes 160 kB, for it copies the lists of all
+components and handlers. Whose is forgotten finds rows and settings as they are at first."""
 
 
 def build(settings: Settings | None = None, service: Service | None = None) -> gr.Blocks:
@@ -49,6 +50,7 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
         if language != STANDARD:
             with speaking(language), demo.route(say("app.title"), language, show_in_navbar=False):
                 _lay_out(demo, service)
+    begin_at_once(demo)
     demo.queue(max_size=settings.queue_size, api_open=False)  # nobody runs a model past the queue
     return demo
 

@@ -1,0 +1,198 @@
+"""The app as its visitors meet it: `python -m benchmarks.app`.
+
+Start-up, first answer, memory with every bundled model used once, and how long a visitor waits for the transcription of
+five seconds of speech, alone and among eight. Beside it a plain app of the same tools and weights over the reference's
+pipelines (`benchmarks.plain_app`). Both run as their own process, one after the other, and are asked by HTTP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+
+from benchmarks.running import EXAMPLES, ROOT, Client, Endpoints, Running, running
+from benchmarks.soak import TASKS
+from data2vec_core.checkpoints.bundled import bundled_models
+from data2vec_core.tasks import TASKS as TASK_CLASSES
+from ui.catalogue import TOOLS
+
+VISITORS: Final = 8
+PLAIN_APP: Final = "benchmarks/plain_app.py"
+PLAIN: Final = {
+    "transcribe": ("an4", "five_seconds.wav"),
+    "classify_audio": ("commands", EXAMPLES / "no.wav"),
+    "classify_text": ("sst2", "A warm, wise and very funny film."),
+    "fill_mask": ("mlm", "The capital of France is <mask>."),
+    "classify_image": ("objects", EXAMPLES / "flamingo.jpg"),
+}
+"""Endpoint of both apps -> its model, and what is asked."""
+
+
+@dataclass
+class Times:
+    """Of one app, in seconds."""
+
+    page: float
+    transcription: float
+    """From the start to the first transcription."""
+    answers: dict[str, list[float]] = field(default_factory=dict)
+    among: list[float] = field(default_factory=list)
+    """Transcriptions while seven others ask for the same."""
+    memory_mb: float = 0.0
+
+
+def write_plain_models(folder: Path) -> None:
+    """The bundled models that the plain app has, without shared encoders, as any tool reads them."""
+    for endpoint, (model, _) in PLAIN.items():
+        task = TASK_CLASSES[endpoint].from_pretrained(model)
+        task.model.save_pretrained(folder / endpoint)
+        for part in ("extractor", "tokenizer", "processor"):
+            if hasattr(task, part):
+                getattr(task, part).save_pretrained(folder / endpoint)
+
+
+def five_seconds(folder: Path) -> Path:
+    """A clip of spoken digits, repeated until it is so long."""
+    samples, rate = soundfile.read(EXAMPLES / "digits.wav", dtype="float32")
+    path = folder / "five_seconds.wav"
+    soundfile.write(path, np.resize(samples, 5 * rate), rate)
+    return path
+
+
+def measured(app: Running, started: float, clip: Path, runs: int) -> Times:
+    """Ask a running app one thing after another, then eight at a time."""
+    client = Client(app.address)
+    client.seconds("transcribe", clip)
+    times = Times(app.seconds, time.monotonic() - started)
+    for endpoint, (_, asked) in PLAIN.items():
+        given = clip if endpoint == "transcribe" else asked
+        client.seconds(endpoint, given)  # once to warm up
+        times.answers[endpoint] = [client.seconds(endpoint, given) for _ in range(runs)]
+    times.among = _among(app.address, client.endpoints, clip, runs)
+    times.memory_mb = app.resident_mb
+    client.close()
+    return times
+
+
+def _among(address: str, endpoints: Endpoints, clip: Path, runs: int) -> list[float]:
+    def visit(_: int) -> list[float]:
+        client = Client(address, endpoints)
+        seconds = [client.seconds("transcribe", clip) for _ in range(runs // 4)]
+        client.close()
+        return seconds
+
+    with ThreadPoolExecutor(VISITORS) as visitors:
+        return [one for several in visitors.map(visit, range(VISITORS)) for one in several]
+
+
+def memory_of_all(app: Running) -> float:
+    """Megabytes once every bundled model with a head has answered."""
+    client = Client(app.address)
+    for model in bundled_models():
+        tools = [tool for tool in TOOLS.values() if tool.fits(model.card) and tool.name in TASKS]
+        for tool in tools[:1]:
+            client.seconds(tool.name, *TASKS[tool.name], model=model.name)
+    client.close()
+    return app.resident_mb
+
+
+def import_seconds(module: str, runs: int = 5) -> list[float]:
+    """Of a fresh Python, less the start of Python itself."""
+
+    def run(code: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+        return time.perf_counter() - start
+
+    bare = statistics.median(run("pass") for _ in range(runs))
+    return [run(f"import {module}") - bare for _ in range(runs)]
+
+
+def first_umap() -> tuple[float, float]:
+    """Seconds that the first UMAP of a process takes, and the longest that another thread waited for its turn: the page
+    is served from such a one."""
+    code = "import benchmarks.app as app; print(*app.stalled())"
+    command = [sys.executable, "-c", code]
+    seconds, longest = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
+    return float(seconds), float(longest)
+
+
+def stalled(pause: float = 0.01) -> tuple[float, float]:
+    """As `first_umap`, in this process."""
+    from analysis.layouts import layout
+
+    rows = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
+    working = threading.Thread(target=lambda: layout(rows, "umap", seed=0))
+    start, longest = time.perf_counter(), 0.0
+    working.start()
+    while working.is_alive():
+        before = time.perf_counter()
+        time.sleep(pause)
+        longest = max(longest, time.perf_counter() - before - pause)
+    return time.perf_counter() - start, longest
+
+
+def p95(seconds: Sequence[float]) -> float:
+    """What nineteen of twenty do not exceed."""
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.app", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="of every answer (%(default)s)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = five_seconds(folder)
+        write_plain_models(folder)
+        both: list[Times] = []
+        all_mb = 0.0
+        for command, more in (("app.py", {}), (PLAIN_APP, {"PLAIN_MODELS": name})):
+            started = time.monotonic()
+            with running([command], environment=more) as app:
+                both.append(measured(app, started, clip, options.runs))
+                if command == "app.py":
+                    all_mb = memory_of_all(app)
+    _show(*both)
+    umap_seconds, stall = first_umap()
+    print("\n| of the app alone | |\n| --- | --- |")
+    print(f"| import of `data2vec_core`, s | {statistics.median(import_seconds('data2vec_core')):.2f} |")
+    print(f"| memory once every bundled model has answered, MB | {all_mb:.0f} |")
+    print(f"| first UMAP, s | {umap_seconds:.1f} |")
+    print(f"| longest wait of another thread meanwhile, s | {stall:.2f} |")
+
+
+def _show(ours: Times, plain: Times) -> None:
+    rows: list[tuple[str, float, float]] = [
+        ("start to the first page, s", ours.page, plain.page),
+        ("start to the first transcription, s", ours.transcription, plain.transcription),
+        ("memory after all of these, MB", ours.memory_mb, plain.memory_mb),
+    ]
+    for endpoint in PLAIN:
+        one, other = (statistics.median(times.answers[endpoint]) for times in (ours, plain))
+        rows.append((f"`/{endpoint}`, median, ms", 1000 * one, 1000 * other))
+    one, other = (p95(times.answers["transcribe"]) for times in (ours, plain))
+    rows.append(("`/transcribe` of 5 s, p95, ms", 1000 * one, 1000 * other))
+    rows.append((f"the same with {VISITORS} visitors, p95, ms", 1000 * p95(ours.among), 1000 * p95(plain.among)))
+    print("| what | ours | plain app | ratio |\n| --- | --- | --- | --- |")
+    for what, one, other in rows:
+        shown = [f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in (one, other)]
+        print(f"| {what} | {shown[0]} | {shown[1]} | {one / other:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
