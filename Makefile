@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 DATA ?= $(DATA2VEC_DATA)
 MINUTES ?= 5
+ONLY ?=
 BIN := $(VENV)/bin
 
 # Stamps: an environment is brought up to date only when what it was made from has changed.
@@ -11,7 +12,7 @@ APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types notebooks screenshots evaluate readme soak clean
+.PHONY: help demo test test-slow lint types notebooks screenshots evaluate readme soak bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +48,9 @@ readme: $(APP) ## write the tables of README.md and README.zh-CN.md anew from th
 
 soak: $(APP) ## eight visitors at once for five minutes: no error, and memory that stays: make soak MINUTES=5
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+bench: $(DEV) ## measure speed against the reference and write benchmarks/RESULTS.md: make bench ONLY="forward app" DATA=folder
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove the environment, caches and build leftovers
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -167,6 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
                 both.append(measured(app, started, clip, options.runs))
                 if command == "app.py":
                     all_mb = memory_of_all(app)
+    print(f"{options.runs} runs of every answer, processor threads as each app sets them\n")
     _show(*both)
     umap_seconds, stall = first_umap()
     print("\n| of the app alone | |\n| --- | --- |")
