@@ -25,9 +25,7 @@ import soundfile
 
 from benchmarks.running import EXAMPLES, ROOT, Client, Endpoints, Running, running
 from benchmarks.soak import TASKS
-from data2vec_core.checkpoints.bundled import bundled_models
 from data2vec_core.tasks import TASKS as TASK_CLASSES
-from ui.catalogue import TOOLS
 
 VISITORS: Final = 8
 PLAIN_APP: Final = "benchmarks/plain_app.py"
@@ -39,6 +37,22 @@ PLAIN: Final = {
     "classify_image": ("objects", EXAMPLES / "flamingo.jpg"),
 }
 """Endpoint of both apps -> its model, and what is asked."""
+
+MODELS: Final = {
+    "transcribe": ("an4",),
+    "classify_audio": ("commands", "esc10"),
+    "compare_speakers": ("speakers",),
+    "speaker_activity": ("activity",),
+    "classify_text": ("sst2", "trec", "snips-intent"),
+    "tag_tokens": ("snips-slots",),
+    "answer_question": ("qa",),
+    "choose": ("choice",),
+    "fill_mask": ("mlm",),
+    "continue_text": ("causal",),
+    "classify_image": ("objects",),
+    "segment_image": ("pets3", "camvid"),
+}
+"""Endpoint -> the bundled models that it has."""
 
 
 @dataclass
@@ -101,10 +115,9 @@ def _among(address: str, endpoints: Endpoints, clip: Path, runs: int) -> list[fl
 def memory_of_all(app: Running) -> float:
     """Megabytes once every bundled model with a head has answered."""
     client = Client(app.address)
-    for model in bundled_models():
-        tools = [tool for tool in TOOLS.values() if tool.fits(model.card) and tool.name in TASKS]
-        for tool in tools[:1]:
-            client.seconds(tool.name, *TASKS[tool.name], model=model.name)
+    for endpoint, models in MODELS.items():
+        for model in models:
+            client.seconds(endpoint, *TASKS[endpoint], model=model)
     client.close()
     return app.resident_mb
 

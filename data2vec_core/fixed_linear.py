@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from data2vec_core.audio.waveform_encoder import ConvolutionLayer, FrameConvolution
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from data2vec_core.transformer import BlockStack
 
@@ -136,6 +137,31 @@ class Int8Linear(FixedLinear):
         return product
 
 
+class Int8Convolution(Int8Linear):
+    """A convolution of the waveform encoder: a linear layer of its windows."""
+
+    def __init__(self, convolution: FrameConvolution) -> None:
+        [self._kernel], [self._stride] = convolution.kernel_size, convolution.stride
+        weight = convolution.weight.detach().transpose(1, 2).flatten(1)  # (out, kernel * in)
+        linear = nn.utils.skip_init(nn.Linear, weight.shape[1], len(weight), bias=convolution.bias is not None)
+        linear.weight, linear.bias = nn.Parameter(weight, requires_grad=False), convolution.bias
+        super().__init__(linear)
+
+    @property
+    def weight(self) -> Tensor:
+        """(out, in, kernel) float32."""
+        return super().weight.unflatten(1, (self._kernel, -1)).transpose(1, 2)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(batch, time, in) -> (batch, frames, out)"""
+        if torch.is_grad_enabled() and hidden.requires_grad:
+            return F.conv1d(hidden.transpose(1, 2), self.weight, self.bias, self._stride).transpose(1, 2)
+        frames, channels = (hidden.shape[1] - self._kernel) // self._stride + 1, hidden.shape[2]
+        place = (self._stride * channels, 1)  # windows overlap in memory: nothing is copied
+        windows = (item.contiguous().as_strided((frames, self.in_features), place) for item in hidden)
+        return torch.stack([self.multiply(rows) for rows in windows])
+
+
 def _quantised(rows: Tensor, highest: int) -> tuple[Tensor, Tensor]:
     """Scales, (rows, 1), and whole numbers from minus to plus `highest`, each times the scale of its row."""
     scales = rows.abs().amax(dim=1, keepdim=True).clamp_(min=torch.finfo(rows.dtype).tiny).div_(highest)
@@ -168,7 +194,8 @@ def best_kind(width: int) -> LinearKind:
 
 
 def fix_linears(model: nn.Module, choice: LinearChoice) -> LinearKind:
-    """Replace the linear layers of a model's blocks, which can then be used for inference only.
+    """Replace the linear layers of a model's blocks, and in eight bits the convolutions from samples to frames, which
+    can then be used for inference only.
 
     Returns:
         what they are now.
@@ -202,4 +229,9 @@ def fix_linears(model: nn.Module, choice: LinearChoice) -> LinearKind:
         raise ValueError(f"linear={kind!r} needs a model in float32 on a processor, got {where}")
     for module, name, child in places:
         setattr(module, name, _CLASSES[kind](child))
+    if kind == "int8":
+        for layer in [module for module in model.modules() if isinstance(module, ConvolutionLayer)]:
+            convolution = layer.conv
+            if isinstance(convolution, FrameConvolution) and convolution.in_channels > 1:
+                layer.conv = Int8Convolution(convolution)  # not the first, which reads the waveform and does little
     return kind

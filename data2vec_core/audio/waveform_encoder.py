@@ -34,7 +34,7 @@ class ConvolutionLayer(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, kernel: int, stride: int, config: Data2VecAudioConfig) -> None:
         super().__init__()
-        self.conv = FrameConvolution(in_channels, channels, kernel, stride, bias=config.conv_bias)
+        self.conv: nn.Module = FrameConvolution(in_channels, channels, kernel, stride, bias=config.conv_bias)
         self.layer_norm = nn.LayerNorm(channels)
         self.activation = ACTIVATIONS[config.feat_extract_activation]
 

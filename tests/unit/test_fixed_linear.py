@@ -17,8 +17,17 @@ from data2vec_core import (
     Data2VecVisionConfig,
     Data2VecVisionForImageClassification,
 )
+from data2vec_core.audio.waveform_encoder import ConvolutionLayer, FrameConvolution
 from data2vec_core.checkpoints.files import WEIGHTS_FILE
-from data2vec_core.fixed_linear import WIDE, FixedLinear, Int8Linear, PackedLinear, best_kind, fix_linears
+from data2vec_core.fixed_linear import (
+    WIDE,
+    FixedLinear,
+    Int8Convolution,
+    Int8Linear,
+    PackedLinear,
+    best_kind,
+    fix_linears,
+)
 from data2vec_core.linear_choice import LinearKind
 from data2vec_core.presets import PRESETS
 from data2vec_core.pretrained import PretrainedModel
@@ -131,6 +140,27 @@ def test_tied_weights_take_memory_once() -> None:
     masked = Data2VecTextForMaskedLM(TINY)
     assert masked.config.tie_word_embeddings
     assert masked.nbytes - 4 * masked.num_parameters() == sum(one.nbytes for one in masked.buffers())
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (2, 2), (2, 3), (5, 1)])
+def test_convolutions_are_linear_layers_of_their_windows(kernel: int, stride: int) -> None:
+    convolution = FrameConvolution(16, 24, kernel, stride).requires_grad_(False)
+    fixed = Int8Convolution(convolution)
+    assert (fixed.weight - convolution.weight).abs().max() <= convolution.weight.abs().max() / 120
+    hidden = torch.randn(2, 40, 16)
+    expected = convolution(hidden)
+    assert fixed(hidden).shape == expected.shape
+    assert torch.allclose(fixed(hidden), expected, atol=0.05)
+    assert torch.allclose(fixed(hidden[:, :38].transpose(0, 1)[:, :1].transpose(0, 1)), fixed(hidden[:1, :38]))
+    given = hidden.clone().requires_grad_()
+    assert torch.allclose(fixed(given), expected, atol=0.05)
+
+
+def test_convolutions_take_eight_bits_but_the_first() -> None:
+    model, _ = models()["audio"]
+    fix_linears(model, "int8")
+    convolutions = [layer.conv for layer in model.modules() if isinstance(layer, ConvolutionLayer)]
+    assert [isinstance(one, Int8Convolution) for one in convolutions] == [False, *[True] * (len(convolutions) - 1)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
