@@ -26,6 +26,9 @@ SECTIONS: Final = {
     "recording": ["recording"],
     "long-audio": ["long_audio", "--data", "{data}"],
     "app": ["app"],
+    "pretraining": ["pretraining", "--runs", "5"],
+    "growth": ["growth"],
+    "profile": ["profile", "--runs", "5"],
     "waveform-encoder": ["waveform_encoder"],
     "attention-training": ["attention_training"],
 }

@@ -23,6 +23,11 @@ def times_of(ways: tuple[Callable[[], object], Callable[[], object]], runs: int)
     return times
 
 
+def seconds_of(way: Callable[[], object], runs: int) -> list[float]:
+    """Seconds of every run, after one to warm up."""
+    return times_of((way, lambda: None), runs)[0]
+
+
 def row(*names: object, times: tuple[list[float], list[float]], more: Sequence[object] = ()) -> str:
     """A line of a Markdown table: names, medians (and quartiles) of both in milliseconds, the ratio of the medians, and
     what else there is to say."""
