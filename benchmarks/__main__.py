@@ -20,10 +20,10 @@ from recipes.readme import render
 ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 SECTIONS: Final = {
-    "forward": ["forward"],
-    "eight-bits": ["eight_bits"],
+    "forward": ["forward", "--runs", "5"],
+    "eight-bits": ["eight_bits", "--runs", "5"],
     "eight-bits-scores": ["eight_bits", "--only-scores", "--data", "{data}"],
-    "recording": ["recording"],
+    "recording": ["recording", "--runs", "5"],
     "long-audio": ["long_audio", "--data", "{data}"],
     "app": ["app"],
     "pretraining": ["pretraining", "--runs", "5"],

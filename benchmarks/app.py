@@ -28,7 +28,6 @@ from benchmarks.soak import TASKS
 from data2vec_core.tasks import TASKS as TASK_CLASSES
 
 VISITORS: Final = 8
-PLAIN_APP: Final = "benchmarks/plain_app.py"
 PLAIN: Final = {
     "transcribe": ("an4", "five_seconds.wav"),
     "classify_audio": ("commands", EXAMPLES / "no.wav"),
@@ -174,11 +173,11 @@ def main(arguments: list[str] | None = None) -> None:
         write_plain_models(folder)
         both: list[Times] = []
         all_mb = 0.0
-        for command, more in (("app.py", {}), (PLAIN_APP, {"PLAIN_MODELS": name})):
+        for command, more in (("app.py",), {}), (("-m", "benchmarks.plain_app"), {"PLAIN_MODELS": name}):
             started = time.monotonic()
-            with running([command], environment=more) as app:
+            with running(command, environment=more) as app:
                 both.append(measured(app, started, clip, options.runs))
-                if command == "app.py":
+                if command == ("app.py",):
                     all_mb = memory_of_all(app)
     print(f"{options.runs} runs of every answer, processor threads as each app sets them\n")
     _show(*both)
