@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 import soundfile
 
+from benchmarks.reference import write_plainly
 from benchmarks.running import EXAMPLES, ROOT, Client, Endpoints, Running, running
 from benchmarks.soak import TASKS
 from data2vec_core.tasks import TASKS as TASK_CLASSES
@@ -70,11 +71,7 @@ class Times:
 def write_plain_models(folder: Path) -> None:
     """The bundled models that the plain app has, without shared encoders, as any tool reads them."""
     for endpoint, (model, _) in PLAIN.items():
-        task = TASK_CLASSES[endpoint].from_pretrained(model)
-        task.model.save_pretrained(folder / endpoint)
-        for part in ("extractor", "tokenizer", "processor"):
-            if hasattr(task, part):
-                getattr(task, part).save_pretrained(folder / endpoint)
+        write_plainly(TASK_CLASSES[endpoint].from_pretrained(model), folder / endpoint)
 
 
 def five_seconds(folder: Path) -> Path:
@@ -94,21 +91,23 @@ def measured(app: Running, started: float, clip: Path, runs: int) -> Times:
         given = clip if endpoint == "transcribe" else asked
         client.seconds(endpoint, given)  # once to warm up
         times.answers[endpoint] = [client.seconds(endpoint, given) for _ in range(runs)]
-    times.among = _among(app.address, client.endpoints, clip, runs)
+    times.among = waits_of(VISITORS, app.address, client.endpoints, clip, runs // 4)
     times.memory_mb = app.resident_mb
     client.close()
     return times
 
 
-def _among(address: str, endpoints: Endpoints, clip: Path, runs: int) -> list[float]:
+def waits_of(visitors: int, address: str, endpoints: Endpoints, clip: Path, runs: int) -> list[float]:
+    """Seconds of every transcription of so many visitors, who ask at the same time."""
+
     def visit(_: int) -> list[float]:
         client = Client(address, endpoints)
-        seconds = [client.seconds("transcribe", clip) for _ in range(runs // 4)]
+        seconds = [client.seconds("transcribe", clip) for _ in range(runs)]
         client.close()
         return seconds
 
-    with ThreadPoolExecutor(VISITORS) as visitors:
-        return [one for several in visitors.map(visit, range(VISITORS)) for one in several]
+    with ThreadPoolExecutor(visitors) as everyone:
+        return [one for several in everyone.map(visit, range(visitors)) for one in several]
 
 
 def memory_of_all(app: Running) -> float:

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,10 +26,10 @@ import torch
 
 from analysis.figures.palette import categorical, hexadecimal
 from analysis.figures.style import row_of_panels, save, shared_legend
-from benchmarks.app import five_seconds
+from benchmarks.app import five_seconds, waits_of
 from benchmarks.memory import peak_above
 from benchmarks.reference import base_pair
-from benchmarks.running import ROOT, Client, running
+from benchmarks.running import ROOT, Endpoints, running
 from benchmarks.timing import add_options, announce, seconds_of
 
 FIGURE: Final = Path("docs/growth.svg")
@@ -127,17 +126,10 @@ def visitor_costs(runs: int) -> list[Cost]:
     found = []
     with tempfile.TemporaryDirectory() as name, running() as app:
         clip = five_seconds(Path(name))
-        endpoints = Client(app.address).endpoints
+        endpoints = Endpoints(app.address)
+        waits_of(1, app.address, endpoints, clip, 1)  # the model is loaded
         for count in VISITORS:
-
-            def visit(_: int) -> list[float]:
-                client = Client(app.address, endpoints)
-                waits = [client.seconds("transcribe", clip) for _ in range(runs + 1)]
-                client.close()
-                return waits[1:]
-
-            with ThreadPoolExecutor(count) as everyone:
-                waits = [one for several in everyone.map(visit, range(count)) for one in several]
+            waits = waits_of(count, app.address, endpoints, clip, runs)
             found.append(Cost(count, statistics.median(waits), None))
     return found
 

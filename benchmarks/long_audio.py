@@ -27,6 +27,7 @@ import torch
 import transformers
 
 from benchmarks.memory import peak_above
+from benchmarks.reference import write_plainly
 from data2vec_core import Data2VecAudioConfig, Data2VecAudioForCTC
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice
 from data2vec_core.presets import PRESETS
@@ -92,9 +93,7 @@ def quality(data: Path) -> None:
     task = Transcriber.from_pretrained("an4")
     alone = " ".join(task(sentence.content, sampling_rate=RATE).text for sentence in sentences)
     with tempfile.TemporaryDirectory() as folder:
-        task.model.save_pretrained(folder)
-        task.extractor.save_pretrained(folder)
-        task.tokenizer.save_pretrained(folder)
+        write_plainly(task, Path(folder))
         make: Any = transformers.pipeline
         pipeline = make("automatic-speech-recognition", model=folder, chunk_length_s=task.windows.seconds)
         chunks = str(pipeline({"raw": joined, "sampling_rate": RATE})["text"])

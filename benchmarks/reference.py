@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -52,6 +53,14 @@ def base_pair(
         raise RuntimeError(f"the two do not hold the same tensors: {report.sentences()}")
     fix_linears(ours, linear)
     return Pair(ours.eval(), reference)
+
+
+def write_plainly(task: Any, folder: Path) -> None:
+    """The model of a task and its processor, without a shared encoder, as the reference's pipelines read them."""
+    task.model.save_pretrained(folder)
+    for part in ("extractor", "tokenizer", "processor"):
+        if hasattr(task, part):
+            getattr(task, part).save_pretrained(folder)
 
 
 def relative_difference(ours: torch.Tensor, reference: torch.Tensor) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import data2vec_core
+from benchmarks.pretraining import outputs_of
 from data2vec_core.pretraining.masking import MaskedTokens
 from data2vec_core.pretraining.modalities import build_pretraining
 from tests.parity.reference import (
@@ -27,18 +26,6 @@ from tests.pretraining_samples import MODALITIES, STILL, seeded, tiny_batch, tin
 
 CLASSES = {"audio": "Data2VecAudioModel", "text": "Data2VecTextModel", "vision": "Data2VecVisionModel"}
 TOP = 2
-
-
-@contextmanager
-def outputs_of(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """What the modules return, in the order they run."""
-    found: list[Tensor] = []
-    handles = [module.register_forward_hook(lambda *call: found.append(call[2])) for module in modules]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def standardise(x: Tensor, dim: int) -> Tensor:
