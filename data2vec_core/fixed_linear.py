@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from data2vec_core.audio.waveform_encoder import ConvolutionLayer, FrameConvolution
+from data2vec_core.audio.frame_convolution import FrameConvolution
+from data2vec_core.audio.waveform_encoder import ConvolutionLayer
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from data2vec_core.transformer import BlockStack
 

@@ -11,22 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.config import Data2VecAudioConfig
 
 FRAMES_AT_ONCE = 100
 """Of all clips of a batch, computed together without a gradient. What the first layers make of a second of sound takes
 megabytes, of a minute hundreds: in pieces it stays within the processor's caches, and memory stays bounded."""
-
-
-class FrameConvolution(nn.Conv1d):
-    """`nn.Conv1d` without padding, on (batch, time, channels)."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(batch, time, in) -> (batch, frames, out)"""
-        # An image of height 1 whose channels lie last takes PyTorch's channels-last kernels; conv1d has none.
-        image = hidden.transpose(1, 2).unsqueeze(2)  # (batch, in, 1, time), still in the memory order of `hidden`
-        convolved = F.conv2d(image, self.weight.unsqueeze(2), self.bias, stride=(1, *self.stride))
-        return convolved.squeeze(2).transpose(1, 2)
 
 
 class ConvolutionLayer(nn.Module):

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.audio.masking import draw_spans
 from data2vec_core.audio.model import Data2VecAudioModel
-from data2vec_core.audio.waveform_encoder import FrameConvolution
 from data2vec_core.transformer import padding_bias
 from tests.clips import TINY
 

@@ -17,7 +17,8 @@ from data2vec_core import (
     Data2VecVisionConfig,
     Data2VecVisionForImageClassification,
 )
-from data2vec_core.audio.waveform_encoder import ConvolutionLayer, FrameConvolution
+from data2vec_core.audio.frame_convolution import FrameConvolution
+from data2vec_core.audio.waveform_encoder import ConvolutionLayer
 from data2vec_core.checkpoints.files import WEIGHTS_FILE
 from data2vec_core.fixed_linear import (
     WIDE,
