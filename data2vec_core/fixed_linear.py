@@ -15,7 +15,7 @@ blocked layout for other wide models, and plain layers for narrow ones, in which
 
 from __future__ import annotations
 
-from typing import Any, Final, Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +23,10 @@ from torch.nn import functional as F
 
 from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.audio.waveform_encoder import ConvolutionLayer
+from data2vec_core.linear import HAS_ONEDNN, WIDE, multiply
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from data2vec_core.transformer import BlockStack
 
-WIDE: Final = 512
-"""Features of a layer from which other layouts pay: of narrower ones, a call takes as long as the product."""
 _ROWS_AT_ONCE = 256
 """Positions whose products are scaled while they are in the processor's caches."""
 _FIT = (torch.float32, "cpu")
@@ -55,15 +54,16 @@ class FixedLinear(nn.Module):
         """Memory of the weight, beside parameters and buffers."""
         return 0
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(..., in) -> (..., out)"""
+    def forward(self, hidden: Tensor, *, gelu: bool = False) -> Tensor:
+        """(..., in) -> (..., out), perhaps with an exact GELU after it."""
         needs_gradient = torch.is_grad_enabled() and hidden.requires_grad
         if needs_gradient or not hidden.numel():  # the kernels know no way back, and no input of nothing
-            return F.linear(hidden, self.weight, self.bias)
+            product = F.linear(hidden, self.weight, self.bias)
+            return F.gelu(product) if gelu else product
         rows = hidden.reshape(-1, self.in_features)
-        return self.multiply(rows).view(*hidden.shape[:-1], self.out_features)
+        return self.multiply(rows, gelu=gelu).view(*hidden.shape[:-1], self.out_features)
 
-    def multiply(self, rows: Tensor) -> Tensor:
+    def multiply(self, rows: Tensor, *, gelu: bool = False) -> Tensor:
         """(rows, in) -> (rows, out), without a gradient."""
         raise NotImplementedError
 
@@ -105,8 +105,8 @@ class PackedLinear(FixedLinear):
     def nbytes(self) -> int:
         return 4 * self.in_features * self.out_features
 
-    def multiply(self, rows: Tensor) -> Tensor:
-        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, "none", [], ""))
+    def multiply(self, rows: Tensor, *, gelu: bool = False) -> Tensor:
+        return multiply(rows, self._packed, self.bias, gelu=gelu)
 
 
 class Int8Linear(FixedLinear):
@@ -128,13 +128,15 @@ class Int8Linear(FixedLinear):
     def weight(self) -> Tensor:
         return self._rounded.t().float() * self._scales[:, None]
 
-    def multiply(self, rows: Tensor) -> Tensor:
+    def multiply(self, rows: Tensor, *, gelu: bool = False) -> Tensor:
         product = rows.new_empty(len(rows), self.out_features)
         for few, result in zip(rows.split(_ROWS_AT_ONCE), product.split(_ROWS_AT_ONCE), strict=True):
             scales, rounded = _quantised(few, 127)
             result.copy_(torch._int_mm(rounded, self._rounded)).mul_(scales).mul_(self._scales)
             if self.bias is not None:
                 result.add_(self.bias)
+            if gelu:
+                torch.ops.aten.gelu_(result)
         return product
 
 
@@ -153,7 +155,7 @@ class Int8Convolution(Int8Linear):
         """(out, in, kernel) float32."""
         return super().weight.unflatten(1, (self._kernel, -1)).transpose(1, 2)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor) -> Tensor:  # type: ignore[override]  # a norm comes before the activation
         """(batch, time, in) -> (batch, frames, out)"""
         if torch.is_grad_enabled() and hidden.requires_grad:
             return F.conv1d(hidden.transpose(1, 2), self.weight, self.bias, self._stride).transpose(1, 2)
@@ -180,7 +182,7 @@ def offers(kind: LinearKind) -> bool:
     """Whether this build of PyTorch can."""
     match kind:
         case "packed":
-            return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+            return HAS_ONEDNN
         case "int8":
             return hasattr(torch, "_int_mm")
         case "plain":

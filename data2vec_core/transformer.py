@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from data2vec_core.activations import ACTIVATIONS
+from data2vec_core.linear import Linear
 from data2vec_core.packing import Packing
 from data2vec_core.trace import TensorName, Trace
 
@@ -65,10 +66,10 @@ class Attention(nn.Module):
         self.heads = heads
         self.head_dim = dim // heads
         self.dropout = dropout
-        self.query = nn.Linear(dim, dim)
-        self.key = nn.Linear(dim, dim, bias=key_bias)
-        self.value = nn.Linear(dim, dim)
-        self.output = nn.Linear(dim, dim)
+        self.query = Linear(dim, dim)
+        self.key = Linear(dim, dim, bias=key_bias)
+        self.value = Linear(dim, dim)
+        self.output = Linear(dim, dim)
 
     def forward(
         self,
@@ -163,14 +164,16 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, inner_dim: int, *, activation: str = "gelu", dropout: float = 0.0) -> None:
         super().__init__()
-        self.up = nn.Linear(dim, inner_dim)
+        self.up = Linear(dim, inner_dim)
         self.activation = ACTIVATIONS[activation]
+        self.is_gelu = self.activation is ACTIVATIONS["gelu"]
         self.dropout = nn.Dropout(dropout)
-        self.down = nn.Linear(inner_dim, dim)
+        self.down = Linear(inner_dim, dim)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, positions, dim) -> the same"""
-        return self.down(self.dropout(self.activation(self.up(hidden))))
+        raised = self.up(hidden, gelu=True) if self.is_gelu else self.activation(self.up(hidden))
+        return self.down(self.dropout(raised))
 
 
 class Block(nn.Module):

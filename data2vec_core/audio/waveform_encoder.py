@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from data2vec_core.activations import ACTIVATIONS
 from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.config import Data2VecAudioConfig
+from data2vec_core.linear import Linear
 
 FRAMES_AT_ONCE = 100
 """Of all clips of a batch, computed together without a gradient. What the first layers make of a second of sound takes
@@ -74,7 +75,7 @@ class FeatureProjection(nn.Module):
     def __init__(self, config: Data2VecAudioConfig) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(config.conv_dim[-1], eps=config.layer_norm_eps)
-        self.projection = nn.Linear(config.conv_dim[-1], config.hidden_size)
+        self.projection = Linear(config.conv_dim[-1], config.hidden_size)
         self.dropout = nn.Dropout(config.feat_proj_dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
