@@ -176,7 +176,9 @@ class _Run:
             generators = mask_generators(plan.seed, index, places, self.model.method.masks_per_sample)
             with nullcontext() if index == indices[-1] else world.apart(self.joined):
                 with torch.autocast(world.device.type, torch.bfloat16, enabled=is_bf16):
-                    output = self.joined(batch, generators, fewest_of_all=world.fewest)
+                    output = self.joined(
+                        batch, generators, fewest_of_all=world.fewest, is_teacher_cast=plan.bf16_teacher
+                    )
                 output.total.backward()
             total += output.total.item()
             count += output.count

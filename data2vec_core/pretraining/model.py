@@ -105,6 +105,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         mask: SomeMask | None = None,
         *,
         fewest_of_all: Callable[[int], int] = int,
+        is_teacher_cast: bool = False,
     ) -> PretrainingOutput:
         """One pass of teacher and student.
 
@@ -114,6 +115,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
                 `mask_generators`.
             mask: instead of generators, the masks themselves, in the same order.
             fewest_of_all: see `FrameSpans`; of use to speech alone.
+            is_teacher_cast: under autocast, whether the teacher computes in the lower precision, too.
 
         Raises:
             ValueError: neither or both of `generators` and `mask`, not `masks_per_sample` of them for every row, or an
@@ -127,7 +129,9 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         rows, masks = len(next(iter(batch.values()))), self.method.masks_per_sample
         if len(mask.is_masked) != rows * masks:
             raise ValueError(f"mask: {masks} for each of {rows} rows, got {len(mask.is_masked)} in all")
-        with torch.no_grad(), torch.autocast(self.student.device.type, enabled=False):
+        device = self.student.device.type
+        is_cast = is_teacher_cast and torch.is_autocast_enabled(device)
+        with torch.no_grad(), torch.autocast(device, torch.get_autocast_dtype(device), enabled=is_cast):
             target = self.teach(inputs, mask)
         hidden = self.study(inputs, mask)
         copy, position = self.scored(mask).to(hidden.device).nonzero(as_tuple=True)

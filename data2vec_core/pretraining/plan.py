@@ -36,7 +36,10 @@ class Plan:
     that of one large batch."""
     bf16: tuple[str, ...] = ("cuda",)
     """Kinds of device on which the student computes in bfloat16; `cpu` pays where the processor has instructions for
-    it. The teacher, the loss and all weights stay in float32."""
+    it. The loss and all weights stay in float32, and so does the teacher unless it is told otherwise."""
+    bf16_teacher: bool = False
+    """Whether the teacher computes in bfloat16 where the student does. fairseq's runs of speech and text in half
+    precision let it, those of pictures do not; its running average and the targets stay in float32."""
     seed: int = 0
     """Of masks and dropout, at least 0."""
     report_every: int = 1
@@ -67,7 +70,7 @@ class Plan:
         groups = parameter_groups(
             model, self.weight_decay, decays_vectors=self.decays_vectors, undecayed=self.undecayed
         )
-        return torch.optim.AdamW(groups, lr=self.schedule.peak, betas=self.betas, eps=self.eps)
+        return torch.optim.AdamW(groups, lr=self.schedule.peak, betas=self.betas, eps=self.eps, fused=True)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""

@@ -135,6 +135,19 @@ def test_under_autocast_the_student_is_rounded_and_the_teacher_is_not(modality: 
     assert all(p.grad.dtype == torch.float32 for p in pretraining.student.parameters())
 
 
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_teacher_may_be_rounded_too(modality: str) -> None:
+    pretraining: Any = tiny_pretraining(modality, still=True)
+    batch = tiny_batch(modality)
+    exact = pretraining(batch, seeded(), is_teacher_cast=True)  # without autocast there is nothing to cast to
+    assert torch.equal(exact.targets, pretraining(batch, seeded()).targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = pretraining(batch, seeded(), is_teacher_cast=True)
+    assert output.targets.dtype == output.total.dtype == torch.float32
+    assert not torch.equal(output.targets, exact.targets)
+    assert_close(output.targets, exact.targets, atol=0.1, rtol=0)
+
+
 def test_nothing_masked_is_no_loss_and_a_mask_or_generators_are_needed() -> None:
     pretraining = tiny_pretraining("vision", still=True)
     batch = tiny_batch("vision")
