@@ -2,5 +2,8 @@
 
 import os
 
+from ui.stubs import write_no_stubs
+
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+write_no_stubs()

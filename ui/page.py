@@ -16,12 +16,12 @@ from ui.gradio_texts import lacking_texts, written_texts_script
 from ui.hosting import cleaning
 from ui.inside import VIEWS
 from ui.inside.tab import Inside
+from ui.lean import begin_at_once, without_app
 from ui.links import SCRIPT as LINKS_SCRIPT
 from ui.links import Links
 from ui.panel import gathered
 from ui.service import Service
 from ui.serving import FrontDoor
-from ui.sessions import begin_at_once
 from ui.settings import Settings
 from ui.theme import STYLESHEETS, theme
 from ui.words import LANGUAGES, STANDARD, say, speaking, spoken
@@ -41,15 +41,16 @@ def build(settings: Settings | None = None, service: Service | None = None) -> g
     settings = settings or Settings.from_environment()
     service = service or Service(settings)
     age = max(1, round(60 * settings.keep_files_minutes))
-    with gr.Blocks(
-        title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
-    ) as demo:
-        api.add_endpoints(service)  # first, or a handler of the page that is called like one would take its name
-        _lay_out(demo, service)
-    for language in LANGUAGES:
-        if language != STANDARD:
-            with speaking(language), demo.route(say("app.title"), language, show_in_navbar=False):
-                _lay_out(demo, service)
+    with without_app():
+        with gr.Blocks(
+            title=say("app.title"), analytics_enabled=False, delete_cache=(min(age, 600), age), fill_width=False
+        ) as demo:
+            api.add_endpoints(service)  # first, or a handler of the page that is called like one would take its name
+            _lay_out(demo, service)
+        for language in LANGUAGES:
+            if language != STANDARD:
+                with speaking(language), demo.route(say("app.title"), language, show_in_navbar=False):
+                    _lay_out(demo, service)
     begin_at_once(demo)
     demo.queue(max_size=settings.queue_size, api_open=False)  # nobody runs a model past the queue
     return demo
