@@ -48,11 +48,8 @@ def measured(name: str, data: Path | None) -> str:
 
     Raises:
         CalledProcessError: it failed.
-        ValueError: it needs the data packs.
     """
     module, *options = SECTIONS[name]
-    if "{data}" in options and data is None:
-        raise ValueError(f"{name} needs --data")
     options = [option.format(data=data) for option in options]
     command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *options]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
@@ -68,6 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - SECTIONS.keys():
         parser.error(f"no benchmark named {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+    needy = [name for name in options.names if "{data}" in SECTIONS[name]]
+    if needy and options.data is None:
+        parser.error(f"{', '.join(needy)}: say where the data packs are, with --data")
     for name in options.names or SECTIONS:
         if "{data}" in SECTIONS[name] and options.data is None and not options.names:
             continue

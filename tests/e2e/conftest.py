@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from tests.tasks.conftest import checkpoints  # noqa: F401 - a fixture
-from tests.ui.conftest import address, bundled_folder, files, settings  # noqa: F401 - fixtures
+from tests.ui.conftest import address, bundled_folder, files, nothing_made_ready, settings  # noqa: F401 - fixtures
 from ui.catalogue import TOOLS
 
 QUIET = (

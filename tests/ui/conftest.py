@@ -12,7 +12,16 @@ from PIL import Image
 
 from tests.lab import bundle, running
 from tests.tasks.conftest import checkpoints  # noqa: F401 - a fixture
+from ui.inside import layers_ready
 from ui.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_made_ready() -> Iterator[None]:
+    """A process of tests does not compile on the quiet: it would do so beside other tests, and perhaps at its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers_ready, "_compile_umap", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

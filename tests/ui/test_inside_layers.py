@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
+import sys
+import threading
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from tests.ui.calling import answered, refused
+from ui.inside import layers_ready
 from ui.inside import layers_sections as sections
 from ui.inside.layers import Layers
 from ui.inside.layers_choice import read_choice
@@ -39,6 +43,8 @@ from ui.settings import Settings
 from ui.views import layers_maps
 from ui.views.layers_matrix import SHARES, matrix_table
 from ui.words import speaking
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MOST = 1_500_000
 """Characters that one view may send."""
@@ -375,3 +381,37 @@ def test_everything_behind_the_pictures_can_be_kept(service: Service) -> None:
     assert "null layer 0" in lines[0]
     refused_measure = make_files(store, pair, asked("sst2", measure="pwcca"), layouts, None)
     assert "layers-comparison.csv" not in {Path(path).name for path in refused_measure}
+
+
+def test_umap_is_compiled_aside_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(layers_ready, "_compile_umap", lambda: done.append(threading.current_thread().name))
+    monkeypatch.setattr(layers_ready, "SECONDS_BEFORE", 0.0)
+    layers_ready.get_umap_ready.cache_clear()
+    try:
+        layers_ready.get_umap_ready()
+        layers_ready.get_umap_ready().join(timeout=10)
+    finally:
+        layers_ready.get_umap_ready.cache_clear()
+    assert len(done) == 1
+    assert done[0] != threading.current_thread().name
+
+
+@pytest.mark.slow
+def test_what_is_compiled_is_what_maps_need() -> None:
+    """In a process of its own: a map of other items, after it, compiles nothing."""
+    lines = (
+        "import gc, numpy as np",
+        "from ui.inside.layers_ready import _compile_umap",
+        "from analysis.layouts import layout",
+        "_compile_umap()",
+        "from numba.core.dispatcher import Dispatcher",
+        "known = [one for one in gc.get_objects() if isinstance(one, Dispatcher)]",
+        "def compiled(): return sum(len(one.overloads) for one in known)",
+        "before = compiled()",
+        "layout(np.random.default_rng(1).standard_normal((56, 16)).astype(np.float32), 'umap')",
+        "print(before, compiled())",
+    )
+    printed = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, check=True).stdout
+    before, after = map(int, printed.split())
+    assert after == before > 0

@@ -15,6 +15,7 @@ from ui.inside import layers_sections as sections
 from ui.inside.layers_choice import METHODS, NAMES, ROLES, Compared, compared, read_choice
 from ui.inside.layers_files import figures, make_files
 from ui.inside.layers_own import own_fields, own_items
+from ui.inside.layers_ready import get_umap_ready
 from ui.inside.layers_sides import (
     FIRST_SETS,
     NULLS,
@@ -152,6 +153,7 @@ class Layers(View):
         ]
 
     def show(self, looked: Looked, *settings: Any) -> Sequence[Any]:
+        get_umap_ready()
         choice = settled(self._service, looked.selection, read_choice(settings))
         own = self._own(looked.selection, choice, settings)
         colours = self._colours(looked)
