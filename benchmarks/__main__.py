@@ -24,7 +24,7 @@ SECTIONS: Final = {
     "eight-bits": ["eight_bits", "--runs", "5"],
     "eight-bits-scores": ["eight_bits", "--only-scores", "--data", "{data}"],
     "recording": ["recording", "--runs", "5"],
-    "long-audio": ["long_audio", "--data", "{data}"],
+    "long-audio": ["long_audio", "--minutes", "1", "5", "--alone", "60", "--data", "{data}"],
     "app": ["app"],
     "pretraining": ["pretraining", "--runs", "5"],
     "growth": ["growth"],

@@ -1,4 +1,4 @@
-"""Long recordings: memory and time of a base CTC model: `python -m benchmarks.long_audio --minutes 60`.
+"""Long recordings: memory and time of a base CTC model: `python -m benchmarks.long_audio --alone 60`.
 
 Ours hears overlapping windows of 30 s as they are read from the file; the reference's pipeline cuts the whole into
 chunks of 30 s with its usual strides. Both hold the same random weights: the text is noise, the work is that of any
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.0], help="lengths to measure (%(default)s)")
     parser.add_argument("--threads", type=int, help="processor threads (all)")
     parser.add_argument("--linear", choices=LINEAR_CHOICES, default="packed", help="of ours (%(default)s)")
-    parser.add_argument("--ours-alone", action="store_true", help="leave the reference out, for hours")
+    parser.add_argument("--alone", type=float, nargs="+", default=[], help="further lengths, for ours alone")
     parser.add_argument("--data", type=Path, help="folder of the data packs; without it, no word error rates")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
@@ -130,11 +130,11 @@ def main(arguments: list[str] | None = None) -> None:
         folder, sound = Path(name) / "model", Path(name) / "noise.wav"
         folder.mkdir()
         write_model(folder)
-        for minutes in options.minutes:
+        for minutes in (*options.minutes, *options.alone):
             write_noise(sound, minutes)
             ours = measured("ours", folder, sound, options.linear)
             cells = [f"{ours[0]:.0f}", "", "", f"{ours[1]:.0f}", "", ""]
-            if not options.ours_alone:
+            if minutes not in options.alone:
                 other = measured("reference", folder, sound, options.linear)
                 cells[1:3] = [f"{other[0]:.0f}", f"{ours[0] / other[0]:.2f}"]
                 cells[4:] = [f"{other[1]:.0f}", f"{ours[1] / other[1]:.2f}"]
