@@ -27,6 +27,7 @@ SECTIONS: Final = {
     "long-audio": ["long_audio", "--minutes", "1", "5", "--alone", "60", "--data", "{data}"],
     "app": ["app"],
     "pretraining": ["pretraining", "--runs", "5"],
+    "economy": ["economy_report"],
     "growth": ["growth"],
     "profile": ["profile", "--runs", "5"],
     "waveform-encoder": ["waveform_encoder"],

@@ -7,7 +7,7 @@ a few steps, the one with the least time first, so that whatever else the machin
 not counted. Every arm sees as many pictures in a step, and the learning rate is constant after its warm-up, so that
 any point of a curve could be the last.
 
-Written are `benchmarks/economy.json` and `docs/economy.svg`; `--draw` makes the figure anew from the former.
+Written is `benchmarks/economy.json`, of which `python -m benchmarks.economy_report` makes a figure and a table.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.figures.palette import NEUTRAL, categorical, hexadecimal
-from analysis.figures.style import row_of_panels, save, shared_legend
-from analysis.probing import NEIGHBOURS, Scaling, accuracy, confidence_margin, knn_classify
+from analysis.probing import Scaling, accuracy, knn_classify
+from benchmarks.economy_report import ARMS, CLOCKS, RESULTS
 from data2vec_core import Data2VecVisionConfig, Data2VecVisionModel, Trace
 from data2vec_core.pretraining.decoder import ConvDecoder
 from data2vec_core.pretraining.loop import StepReport, pretrain
@@ -43,12 +42,9 @@ from data2vec_core.pretraining.schedule import TeacherDecay, WarmupCosine
 from recipes.packs import Split, add_data_option, read_pictures
 from recipes.sight import SMALL_ENCODER, as_tensor, jitter, normalise, random_views, take_views
 
-RESULTS, FIGURE = Path("benchmarks/economy.json"), Path("docs/economy.svg")
 SIDE, LOADED_SIDE = 64, 72
 """Pixels of a picture as the student sees it, and as it is kept for crops."""
 SPLITS: tuple[Split, ...] = ("train", "valid")
-CLOCKS = {"seconds": "min", "processor_seconds": "min of processor time"}
-"""And the unit of the figure's axis, a sixtieth of it."""
 TURN = 5
 """Steps that an arm takes before another may."""
 ENDLESS = 10**9
@@ -84,11 +80,6 @@ class Settings:
     def layers(self) -> tuple[int, ...]:
         """That are looked at: two thirds up, and the last."""
         return (round(self.depth * 2 / 3), self.depth)
-
-
-ARMS = ("plain", "masks", "visible", "both")
-NAMES = {"plain": "M = 1", "masks": "M = {masks}", "visible": "visible, M = 1", "both": "visible, M = {masks}"}
-"""In the legend."""
 
 
 def build_arm(name: str, settings: Settings) -> VisionPretraining:
@@ -275,42 +266,6 @@ def compare(
     }
 
 
-def draw(results: Mapping[str, Any], path: Path, *, role: str = "teacher") -> None:
-    """Two panels, valid and train, of accuracy over time, one line an arm; grey: the untrained network.
-
-    Args:
-        role: `teacher` or `student`.
-    """
-    settings = Settings(**results["settings"])
-    layer, counts, arms = str(settings.layers[0]), results["pictures"], results["arms"]
-
-    def percent(points: Sequence[Mapping[str, Any]], split: str) -> list[float]:
-        return [100 * point["knn"][role][layer][split] for point in points]
-
-    titles = {}
-    for split in reversed(SPLITS):
-        best = max(percent(points, split)[-1] for points in arms.values())
-        margin = 100 * confidence_margin(best / 100, counts[split])
-        titles[split] = f"kNN accuracy, %: {split}, n = {counts[split]}, ±{margin:.1f}"
-    figure, panels = row_of_panels(
-        list(titles.values()),
-        f"{role}, block {layer} of {settings.depth}; {counts['unlabelled']} pictures, {settings.batch} a step; "
-        f"k = {NEIGHBOURS}",
-    )
-    for axes, split in zip(panels, titles, strict=True):
-        for name, colour in zip(ARMS, categorical(len(ARMS)), strict=True):
-            if name in arms:
-                minutes = [point[settings.clock] / 60 for point in arms[name]]
-                label = NAMES[name].format(masks=settings.masks)
-                axes.plot(minutes, percent(arms[name], split), ".-", color=hexadecimal(colour), label=label)
-        untrained = percent(next(iter(arms.values())), split)[0]
-        axes.axhline(untrained, color=hexadecimal(NEUTRAL), linestyle=":", linewidth=1)
-        axes.set_xlabel(CLOCKS[settings.clock])
-    shared_legend(figure, panels[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(figure, path)
-
-
 def _show(arm: Arm) -> None:
     point, layer = arm.points[-1], str(arm.settings.layers[0])
     accuracies = "  ".join(
@@ -333,16 +288,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--threads", type=int, default=1, help="processor threads (%(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file (%(default)s)")
-    parser.add_argument("--figure", type=Path, default=FIGURE, help="SVG or PNG file (%(default)s)")
-    parser.add_argument("--role", choices=("student", "teacher"), default="teacher", help="in the figure (%(default)s)")
-    parser.add_argument("--draw", action="store_true", help="only draw, from the JSON file")
     options = parser.parse_args(arguments)
-    if not options.draw:
-        torch.set_num_threads(options.threads)
-        settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
-        results = compare(Pictures.read(options.data), settings, options.arms, progress=_show)
-        options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    draw(json.loads(options.results.read_text(encoding="utf-8")), options.figure, role=options.role)
+    torch.set_num_threads(options.threads)
+    settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
+    found = compare(Pictures.read(options.data), settings, options.arms, progress=_show)
+    options.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from benchmarks import economy
-from benchmarks.economy import ARMS, Pictures, Settings, build_arm, compare, draw, main
+from benchmarks.economy import ARMS, Pictures, Settings, build_arm, compare
+from benchmarks.economy_report import draw, main, table
 
 SMALL = Settings(minutes=1e-6, depth=2, width=32, batch=2, masks=3)
 
@@ -57,9 +58,30 @@ def test_measurements_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "economy.json").write_text(json.dumps(results))
     paths = [tmp_path / "drawn" / "economy.svg", tmp_path / "economy.png"]
     draw(results, paths[0])
-    main(["--draw", "--results", str(tmp_path / "economy.json"), "--figure", str(paths[1]), "--data", str(tmp_path)])
+    main(["--results", str(tmp_path / "economy.json"), "--figure", str(paths[1])])
     assert "visible, M = 3" in paths[0].read_text()
     assert paths[1].stat().st_size > 1000
+
+
+def test_the_table_says_when_an_arm_was_as_good_as_the_first() -> None:
+    def points(*shares: float) -> list[dict[str, object]]:
+        return [
+            {
+                "seconds": 10.0 * place,
+                "steps": 5 * place,
+                "knn": {"teacher": {"4": {"train": 0}, "6": {"train": share}}},
+            }
+            for place, share in enumerate(shares)
+        ]
+
+    arms = {"plain": points(0.1, 0.2, 0.3), "both": points(0.1, 0.35, 0.5), "masks": points(0.1, 0.1, 0.2)}
+    settings = {"clock": "seconds", "depth": 6, "batch": 4, "masks": 3}
+    _, _, *rows = table({"settings": settings, "arms": arms, "pictures": {"train": 100}}).splitlines()
+    assert rows == [
+        "| M = 1 | 2 | 30.0 % | 20 | 1.00 |",
+        "| visible, M = 3 | 2 | 50.0 % | 10 | 0.50 |",
+        "| M = 3 | 2 | 20.0 % | not reached |  |",
+    ]
 
 
 def test_batches_follow_from_their_number() -> None:
