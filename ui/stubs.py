@@ -12,7 +12,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-_MODULE = "gradio.component_meta"
+_PACKAGE, _WRITER = "gradio", "component_meta"
+_MODULE = f"{_PACKAGE}.{_WRITER}"
 
 
 class _StubSkipper(MetaPathFinder):
