@@ -102,8 +102,8 @@ def _items(inputs: Inputs) -> list[dict[str, Tensor]]:
 
 
 def peak(runs: int = 9) -> float:
-    """Operations a second of one product of large matrices, the median of some, by the quicker of the two libraries that
-    PyTorch has for it."""
+    """Operations a second of one product of large matrices, the median of some, by the quicker of the two libraries
+    that PyTorch has for it."""
     left, right = torch.randn(2, PEAK_SIDE, PEAK_SIDE)
     ways: list[Callable[[], object]] = [lambda: left @ right]
     if HAS_ONEDNN:
