@@ -1,11 +1,12 @@
 """Fine-tune the bundled vision encoder on caltech25 with Keras `fit`, in TensorFlow: `python -m recipes.keras_fit`.
 
-The same lesson as the PyTorch trial of `recipes.study` with all labels: its pictures and changes of them, step by step,
-its rate, decay, clipping and averaged weights. What differs: the model sees all patches in every step (a Keras model
-cannot leave some out), computes in float32 throughout, and draws its fresh head and its dropped paths by itself.
+The same lesson as the PyTorch trial of `recipes.study` with all labels: its fresh head, its pictures and changes of
+them, step by step, its rate, decay, clipping and averaged weights. What differs: the model sees all patches in every
+step (the Keras classes cannot leave some out), computes in float32 throughout, and drops other paths.
 
 The weights that do best on valid are written as every checkpoint is, and scored on test through the task in both
-frameworks. A run that was stopped goes on after its last whole round when the command is given again.
+frameworks. A run that was stopped goes on after its last whole round when the command is given again, as if it had not
+been stopped but for the dropped paths.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def compiled(tuning: PictureClasses) -> TFData2VecVisionForImageClassification:
     from data2vec_core.tensorflow import TFData2VecVisionForImageClassification
 
     plan, schedule = tuning.plan, tuning.plan.schedule
+    torch.manual_seed(plan.seed)  # the fresh head is drawn by the PyTorch class
     keras.utils.set_random_seed(plan.seed)
     labels = dict(enumerate(tuning.labels))
     model = tuning.start.build(TFData2VecVisionForImageClassification, id2label=labels, **tuning.configuration)
@@ -95,14 +97,13 @@ def compiled(tuning: PictureClasses) -> TFData2VecVisionForImageClassification:
         optimiser,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=tuning.smoothing),
         metrics=["accuracy"],
-        jit_compile=False,  # on a processor, XLA takes nearly twice as long for a step
     )
     return model
 
 
 def batches(tuning: PictureClasses, first: int) -> Any:
-    """A `tf.data.Dataset` of the batches from a step on: pixels (batch, 3, side, side), and the shares of the classes in
-    them (batch, classes)."""
+    """A `tf.data.Dataset` of the batches from a step on: pixels (batch, 3, side, side), and what shares of them are of
+    which class (batch, classes)."""
     import tensorflow as tf
 
     def one(step: np.int64) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +145,8 @@ def fit(tuning: PictureClasses, folder: Path) -> float:
         model.load_weights(folder / LAST)
     done, per_round = int(model.optimizer.iterations.numpy()), tuning.plan.score_every
     if done < tuning.plan.steps:
+        last = keras.callbacks.ModelCheckpoint(folder / LAST, save_weights_only=True)
+        averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
         best = keras.callbacks.ModelCheckpoint(
             folder / BEST,
             monitor="val_accuracy",
@@ -158,12 +161,8 @@ def fit(tuning: PictureClasses, folder: Path) -> float:
             initial_epoch=done // per_round,
             steps_per_epoch=per_round,
             validation_data=held_apart(tuning),
-            callbacks=[
-                keras.callbacks.CSVLogger(folder / LOG, append=True),
-                keras.callbacks.ModelCheckpoint(folder / LAST, save_weights_only=True),  # before averages take their place
-                keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-                best,
-            ],
+            # the last weights are saved before the averages take their place, the best ones after
+            callbacks=[keras.callbacks.CSVLogger(folder / LOG, append=True), last, averages, best],
             verbose=2,
         )
     model.load_weights(folder / BEST)
@@ -209,12 +208,10 @@ def _accuracies(folder: Path) -> list[float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.keras_fit", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m recipes.keras_fit", description=(__doc__ or "").partition("\n")[0])
     add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/keras-caltech25"), help="folder of the run")
-    parser.add_argument("--seed", type=int, default=0, help="of pictures, fresh head and dropped paths (0)")
+    parser.add_argument("--seed", type=int, default=0, help="of fresh head, pictures and dropped paths (0)")
     parser.add_argument("--threads", type=int, help="processor threads that prepare pictures (all)")
     options = parser.parse_args(arguments)
     if options.threads:

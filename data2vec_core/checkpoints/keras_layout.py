@@ -19,8 +19,9 @@ _TORCH_NAMES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-#: By how many axes a kernel has: which of PyTorch's become Keras's. Linear (out, in) -> (in, out); convolution (out, in,
-#: height, width) -> (height, width, in, out); transposed (in, out, height, width) -> (height, width, out, in).
+#: By the number of axes of a kernel: which of PyTorch's become Keras's. Linear (out, in) -> (in, out);
+#: convolution (out, in, height, width) -> (height, width, in, out);
+#: transposed convolution (in, out, height, width) -> (height, width, out, in).
 _TO_KERAS = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 

@@ -1,14 +1,14 @@
 """Reading tensors from the files of one folder, in the layouts that the transformers library writes.
 
 Weights come as one safetensors file, as several with an index, as the older `pytorch_model.bin` in the same two forms,
-or as the old `tf_model.h5`. Nothing read here can run code: safetensors and HDF5 hold none, and torch files are unpickled
-with `weights_only`.
+or as the old `tf_model.h5`. Nothing read here can run code: safetensors and HDF5 hold none, and torch files are
+unpickled with `weights_only`.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,9 +72,9 @@ def shard_names(index: Path) -> list[str]:
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
     """All tensors of one safetensors, torch or HDF5 file, and those that it leaves to another one beside it."""
-    read = {".safetensors": load_file, ".h5": read_keras_h5}.get(path.suffix, _read_torch_file)
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": load_file, ".h5": read_keras_h5}
     with _faults_explained(path):
-        tensors: dict[str, Tensor] = read(path)
+        tensors = readers.get(path.suffix, _read_torch_file)(path)
     rest = rest_of(path)
     return tensors if rest is None else read_tensor_file(path.parent / rest) | tensors
 

@@ -39,6 +39,11 @@ class SeeingTask(Task[Model]):
         self.max_pixels = max_pixels
 
     @property
+    def runtime(self) -> Runtime:
+        """The framework that the model runs in."""
+        return getattr(self.model, "runtime", "pytorch")
+
+    @property
     def most_patches(self) -> int:
         """Of a picture that is looked at."""
         return max(MOST_PATCHES, math.prod(self.model.config.grid_size))

@@ -129,8 +129,8 @@ class TFVisionPretrainedModel(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """For `fit` and `evaluate`: the loss that `compile` was given, of what it compares (`compared`); without one,
-        the model's own."""
+        """For `fit` and `evaluate`: the loss that `compile` was given (Keras keeps the one of an earlier `compile`), of
+        what it compares (`compared`); without one, the model's own."""
         if self.loss is not None:
             return super().compute_loss(x, y, self.compared(y, y_pred), sample_weight, training)
         if sample_weight is not None:
@@ -144,8 +144,8 @@ class TFVisionPretrainedModel(keras.Model):
         return super().compute_metrics(x, y, y_pred if y is None else self.compared(y, y_pred), sample_weight)
 
     def compared(self, labels: Any, output: TFModelOutput) -> Any:  # noqa: ARG002
-        """What a Keras loss or metric compares with the labels."""
-        return output
+        """What a Keras loss or metric compares with the labels: of a model without a head, the fields by name."""
+        return dict(output)
 
     # Calls
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from data2vec_core.linear_choice import LinearKind
 from data2vec_core.outputs import LogitsOutput
+from data2vec_core.runtime_choice import Runtime
 from data2vec_core.tensorflow.classification import TFData2VecVisionForImageClassification
 from data2vec_core.tensorflow.pretrained import TFVisionPretrainedModel
 from data2vec_core.tensorflow.segmentation import TFData2VecVisionForSemanticSegmentation
@@ -28,6 +29,7 @@ class TensorFlowRuntime:
     Has what the tasks ask of a model, no more.
     """
 
+    runtime: Runtime = "tensorflow"
     device = torch.device("cpu")
     """Where it takes and leaves tensors."""
     dtype = torch.float32
@@ -46,9 +48,7 @@ class TensorFlowRuntime:
         self.nbytes = model.nbytes
         self._model = sister.from_pytorch(model)
         pixels = tf.TensorSpec((None, self.config.num_channels, None, None), tf.float32)
-        self._graphs = {
-            states: tf.function(self._called(states), input_signature=[pixels]) for states in (False, True)
-        }
+        self._graphs = {states: tf.function(self._called(states), input_signature=[pixels]) for states in (False, True)}
 
     def __call__(self, pixel_values: Tensor, *, trace: Trace | None = None) -> LogitsOutput:
         """Score classes.

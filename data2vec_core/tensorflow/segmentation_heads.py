@@ -52,7 +52,7 @@ class FeaturePyramid(keras.layers.Layer):
 
 
 def _halved(maps: Any) -> Any:
-    """Largest value of every 2 x 2 patches; a side of a single patch stays one, the last of an odd number is left out."""
+    """Largest value of every 2 x 2 patches; a side of one patch stays one, of an odd number the last is left out."""
     pooled = tf.nn.max_pool2d(maps, 2, 2, "SAME")  # one too many of an odd side
     rows, columns = (tf.maximum(side // 2, 1) for side in _size(maps))
     return pooled[:, :rows, :columns]

@@ -1,5 +1,5 @@
-"""Tests of the TensorFlow classes: collected where TensorFlow is installed. `make test-tensorflow` runs nothing else, so
-that it fails where there is nothing to collect."""
+"""Tests of the TensorFlow classes: collected where TensorFlow is installed. `make test-tensorflow` runs nothing
+else, and so fails where there is nothing to collect."""
 
 from __future__ import annotations
 

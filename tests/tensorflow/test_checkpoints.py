@@ -106,7 +106,7 @@ def test_what_cannot_be_loaded() -> None:
     with pytest.raises(TypeError, match="takes a Data2VecVisionModel, got Data2VecVisionForImageClassification"):
         TFData2VecVisionModel.from_pytorch(data2vec_core.Data2VecVisionForImageClassification(TINY))
     with pytest.raises(TypeError, match="needs a Data2VecVisionConfig, got Data2VecTextConfig"):
-        TFData2VecVisionModel(data2vec_core.Data2VecTextConfig())
+        TFData2VecVisionModel(data2vec_core.Data2VecTextConfig())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="load it with linear='plain'"):
         TFData2VecVisionModel.from_pretrained("vision", linear="int8")
 

@@ -19,7 +19,14 @@ from data2vec_core.vision.relative_position import RelativePositionBias as PyTor
 from data2vec_core.vision.relative_position import relative_position_index as pytorch_index
 from tests.tensorflow.sisters import COMPONENT, assert_close
 
-SIZES = [((4, 4), (4, 4)), ((4, 4), (16, 16)), ((7, 5), (3, 11)), ((1, 1), (5, 3)), ((14, 9), (1, 1)), ((2, 3), (37, 50))]
+SIZES = [
+    ((4, 4), (4, 4)),
+    ((4, 4), (16, 16)),
+    ((7, 5), (3, 11)),
+    ((1, 1), (5, 3)),
+    ((14, 9), (1, 1)),
+    ((2, 3), (37, 50)),
+]
 RESIZINGS: dict[str, tuple[Weights, Any]] = {
     "bilinear": (bilinear, lambda maps, size: F.interpolate(maps, size=size, mode="bilinear", align_corners=False)),
     "bicubic": (bicubic, lambda maps, size: F.interpolate(maps, size=size, mode="bicubic", align_corners=False)),

@@ -101,9 +101,7 @@ def test_masked_patches() -> None:
 
 @pytest.mark.parametrize("pooled_mean", [True, False])
 @pytest.mark.parametrize(("classes", "problem", "labels"), LABELS.values(), ids=LABELS)
-def test_classifier_and_its_losses(
-    classes: int, problem: str | None, labels: torch.Tensor, pooled_mean: bool
-) -> None:
+def test_classifier_and_its_losses(classes: int, problem: str | None, labels: torch.Tensor, pooled_mean: bool) -> None:
     config = TINY.replace(num_labels=classes, problem_type=problem, use_mean_pooling=pooled_mean)
     ours, pytorch = sisters("ForImageClassification", config)
     pixels = pictures(config, (32, 43), 3)
