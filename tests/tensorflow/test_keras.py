@@ -1,4 +1,7 @@
-"""The three classes as Keras users meet them: fit, evaluate, predict, save, export, `tf.function`."""
+"""The three classes as Keras users meet them: fit, evaluate, predict, save, export, `tf.function`.
+
+Making a graph takes longer than the few steps here; where nothing hangs on it, they run eagerly.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def test_fit_by_a_keras_loss_and_by_the_same_of_the_model_learn_the_same() -> No
     for loss in (None, keras.losses.SparseCategoricalCrossentropy(from_logits=True)):
         keras.utils.set_random_seed(0)
         model = TFData2VecVisionForImageClassification(CONFIG)
-        model.compile(keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"])
+        model.compile(keras.optimizers.SGD(0.1), loss=loss, metrics=["accuracy"], run_eagerly=True)
         model.fit(tf.data.Dataset.from_tensor_slices((PIXELS, LABELS)).batch(3), epochs=2, verbose=0)
         weights.append(model.get_weights()[-2])  # the classifier's kernel
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-4, atol=1e-6)
@@ -61,14 +64,14 @@ def test_fit_by_a_keras_loss_and_by_the_same_of_the_model_learn_the_same() -> No
 def test_a_keras_loss_of_maps_is_given_logits_at_their_size() -> None:
     model = model_of("ForSemanticSegmentation", CONFIG.replace(use_auxiliary_head=False))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=CONFIG.semantic_loss_ignore_index)
-    model.compile("sgd", loss=loss)
+    model.compile("sgd", loss=loss, run_eagerly=True)
     own = float(model(PIXELS, labels=MAPS).loss)
     assert model.evaluate(PIXELS, MAPS, batch_size=6, verbose=0) == pytest.approx(own, rel=1e-4)
 
 
 def test_fit_of_dictionaries() -> None:
     model = model_of("ForImageClassification")
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     data = tf.data.Dataset.from_tensor_slices({"pixel_values": PIXELS, "labels": LABELS}).batch(6)
     direct = float(model(PIXELS, labels=LABELS).loss)
     assert model.fit(data, verbose=0).history["loss"] == pytest.approx([direct])
@@ -87,7 +90,7 @@ def test_fit_with_xla() -> None:
 def test_a_frozen_encoder_stays_as_it_is() -> None:
     model = model_of("ForImageClassification")
     model.backbone.trainable = False
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     before = [weight.numpy() for weight in model.weights]
     model.fit(PIXELS, LABELS, verbose=0)
     pairs = zip(before, model.weights, strict=True)
@@ -107,7 +110,7 @@ def test_fit_without_a_loss_to_be_had() -> None:
 
 def test_fit_of_the_bare_model_to_targets_of_ones_own() -> None:
     model = model_of("Model")
-    model.compile("adam", loss={"last_hidden_state": "mse"})
+    model.compile("adam", loss={"last_hidden_state": "mse"}, run_eagerly=True)
     targets = {"last_hidden_state": np.zeros((6, 17, 32), np.float32)}
     losses = model.fit(PIXELS, targets, epochs=3, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
@@ -144,7 +147,7 @@ def test_graphs_give_the_same_and_take_any_size(task: str) -> None:
 def test_a_saved_model_comes_back(task: str, tmp_path: Path) -> None:
     model = model_of(task, CONFIG.replace(use_mean_pooling=False))
     if task != "Model":
-        model.compile(keras.optimizers.Adam(1e-3))
+        model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
         model.fit(PIXELS, labels_of(task), verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -189,7 +192,7 @@ def test_one_of_the_models_inside_another() -> None:
     encoder = TFData2VecVisionModel(CONFIG, add_pooling_layer=True)
     pixels = keras.Input((3, 32, 32))
     model = keras.Model(pixels, keras.layers.Dense(2)(encoder(pixels).pooler_output))
-    model.compile("adam", loss="mse")
+    model.compile("adam", loss="mse", run_eagerly=True)
     losses = model.fit(PIXELS, np.ones((6, 2)), epochs=3, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     assert len(model.trainable_weights) == len(encoder.trainable_weights) + 2
@@ -214,6 +217,6 @@ def test_half_precision(task: str) -> None:
 def test_a_segmenter_whose_head_reads_the_last_block_trains_every_weight() -> None:
     model = TFData2VecVisionForSemanticSegmentation(CONFIG)
     before = [weight.numpy() for weight in model.trainable_weights]
-    model.compile(keras.optimizers.Adam(1e-3))
-    model.fit(PIXELS, MAPS, batch_size=6, epochs=2, verbose=0)  # biases of zero norm scales move at the second step
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
+    model.fit(PIXELS, MAPS, batch_size=6, epochs=2, verbose=0)  # what is behind a weight of 0 moves at the second step
     assert not any(np.array_equal(old, new) for old, new in zip(before, model.trainable_weights, strict=True))

@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data2vec_core import Data2VecVisionModel
+from data2vec_core.presets import PRESETS
 from recipes import keras_fit
 from recipes.finetuning.picture_classes import PictureClasses
+from recipes.finetuning.start import Start
 from recipes.keras_fit import BEST, LAST, LOG, OUTCOME, compiled, fit, lesson
 from recipes.packs import Split, read_pictures
 
@@ -44,14 +47,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four rounds of two steps with four pictures each."""
+def _short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Four rounds of two steps with four pictures each, for an encoder of one block."""
+    Data2VecVisionModel(PRESETS["vision-tiny"].replace(num_hidden_layers=1)).save_pretrained(tmp_path / "encoder")
 
     def short(train: Any, valid: Any, seed: int) -> Any:
         tuning = lesson(train, valid, seed)
-        schedule = dataclasses.replace(tuning.plan.schedule, total=8, warmup=1)
+        schedule = dataclasses.replace(tuning.plan.schedule, total=8, warmup=1, peak=0.01)
         tuning.plan = dataclasses.replace(tuning.plan, schedule=schedule, score_every=2, average=0.5)
-        tuning.batch = 4
+        tuning.batch, tuning.start = 4, Start(tmp_path / "encoder")
         tuning.configuration["drop_path_rate"] = 0.0  # Keras does not keep what its generators would draw next
         return tuning
 
@@ -70,8 +74,8 @@ def rounds(folder: Path) -> list[dict[str, str]]:
 
 
 def test_it_learns_and_both_frameworks_agree(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keras_fit.main(["--data", str(data), "--out", str(tmp_path)])
-    outcome = json.loads((tmp_path / OUTCOME).read_text())
+    keras_fit.main(["--data", str(data), "--out", str(tmp_path / "run")])
+    outcome = json.loads((tmp_path / "run" / OUTCOME).read_text())
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == outcome
     assert outcome["test"] == {"pytorch": 1.0, "tensorflow": 1.0}
     assert (outcome["same"], outcome["pictures"]) == (4, 4)
