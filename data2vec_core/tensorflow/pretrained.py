@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 import keras
 import tensorflow as tf
 
-from data2vec_core.checkpoints.loading import LoadReport
+from data2vec_core.checkpoints.loading import LoadReport, blank_weights
 from data2vec_core.config import Data2VecVisionConfig
 from data2vec_core.tensorflow.outputs import TFModelOutput
-from data2vec_core.tensorflow.weights import copy_from_pytorch, copy_to_pytorch
+from data2vec_core.tensorflow.weights import pytorch_tensors, take_weights
 from data2vec_core.vision.model import VisionPretrainedModel
 
 
@@ -73,14 +73,15 @@ class TFVisionPretrainedModel(keras.Model):
         if model.linear_kind != "plain":
             raise ValueError(f"the linear layers of the model are {model.linear_kind}; load it with linear='plain'")
         built = cls(model.config, **{name: _is_built(model, name) for name in cls.build_options})
-        copy_from_pytorch(model.float(), built)
+        take_weights(built, model.state_dict())
         built.load_report = model.load_report
         return built
 
     def to_pytorch(self) -> VisionPretrainedModel:
         """The PyTorch model of the same configuration, in eval mode, with a copy of the weights."""
-        model = self.pytorch_class(self.config, **{name: _is_built(self, name) for name in self.build_options})
-        copy_to_pytorch(self, model)
+        with blank_weights():
+            model = self.pytorch_class(self.config, **{name: _is_built(self, name) for name in self.build_options})
+        model.load_state_dict(pytorch_tensors(self), assign=True)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:

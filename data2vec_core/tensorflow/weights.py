@@ -6,12 +6,12 @@ differs is what Keras calls a weight, and in what order its axes are (`data2vec_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import torch
-from torch import nn
+from torch import Tensor
 
 from data2vec_core.checkpoints.keras_layout import from_keras, to_keras, torch_name
 
@@ -30,21 +30,21 @@ def named_weights(layer: keras.layers.Layer, prefix: str = "") -> Iterator[tuple
         yield from named_weights(child, f"{prefix}{name}.")
 
 
-def copy_from_pytorch(model: nn.Module, layer: keras.layers.Layer) -> None:
-    """Give a TensorFlow model the numbers of a PyTorch model of its configuration."""
-    tensors = model.state_dict()
-    for name, weight in named_weights(layer):
-        weight.assign(to_keras(weight.name, tensors.pop(name).detach().cpu().numpy()))
-    assert not tensors, f"the TensorFlow model has no place for {sorted(tensors)}"
+def take_weights(layer: keras.layers.Layer, tensors: Mapping[str, Tensor]) -> None:
+    """Give a TensorFlow model the numbers in the `state_dict` of a PyTorch model of its configuration."""
+    weights = dict(named_weights(layer))
+    assert weights.keys() == tensors.keys(), f"only one has {sorted(weights.keys() ^ tensors.keys())}"
+    for name, weight in weights.items():
+        tensor = tensors[name].detach().cpu()
+        weight.assign(to_keras(weight.name, (tensor.float() if tensor.is_floating_point() else tensor).numpy()))
 
 
-@torch.no_grad()
-def copy_to_pytorch(layer: keras.layers.Layer, model: nn.Module) -> None:
-    """The way back."""
-    tensors = model.state_dict()
-    for name, weight in named_weights(layer):
-        tensors.pop(name).copy_(torch.from_numpy(from_keras(weight.name, keras.ops.convert_to_numpy(weight))))
-    assert not tensors, f"the TensorFlow model lacks {sorted(tensors)}"
+def pytorch_tensors(layer: keras.layers.Layer) -> dict[str, Tensor]:
+    """The way back: what `load_state_dict` of the PyTorch model takes."""
+    return {
+        name: torch.from_numpy(from_keras(weight.name, keras.ops.convert_to_numpy(weight)))
+        for name, weight in named_weights(layer)
+    }
 
 
 def _children(layer: keras.layers.Layer) -> Iterator[tuple[str, keras.layers.Layer]]:

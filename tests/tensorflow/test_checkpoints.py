@@ -119,6 +119,22 @@ def test_half_precision_files_are_held_in_single(tmp_path: Path) -> None:
     assert_close(ours(PIXELS).logits, pytorch(torch.from_numpy(PIXELS)).logits, 1e-2)
 
 
+def test_models_change_the_framework_in_memory() -> None:
+    """And share nothing: what one learns, the other does not."""
+    half = pytorch_model("ForImageClassification", TINY).half()
+    ours = TFData2VecVisionForImageClassification.from_pytorch(half)
+    assert half.dtype == torch.float16
+    back: Any = ours.to_pytorch()
+    assert not back.training
+    assert all(parameter.requires_grad for parameter in back.parameters())
+    with torch.no_grad():
+        expected = back(torch.from_numpy(PIXELS)).logits
+        back.classifier.bias.add_(1.0)
+    assert_close(ours(PIXELS).logits, expected, END_TO_END)
+    pooled = TFData2VecVisionModel(TINY, add_pooling_layer=True).to_pytorch()
+    assert pooled.pooler is not None
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_fresh_weights_follow_pytorch(task: str) -> None:
     """Both fresh models have the same constants, and random weights of the same spread."""

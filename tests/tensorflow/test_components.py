@@ -43,11 +43,18 @@ def test_resizing(there: tuple[int, int], wanted: tuple[int, int], kind: str) ->
     channels_last = maps.permute(0, 2, 3, 1).numpy()
     assert_close(resize(tf.constant(channels_last), wanted, weights), expected, COMPONENT)
 
+
+@pytest.mark.parametrize("kind", RESIZINGS)
+def test_resizing_where_a_graph_leaves_the_sizes_open(kind: str) -> None:
+    weights, _ = RESIZINGS[kind]
+
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((2,), tf.int32)])
     def with_open_sizes(values: Any, size: Any) -> Any:
         return resize(values, (size[0], size[1]), weights)
 
-    assert_close(with_open_sizes(channels_last, wanted), expected, COMPONENT)
+    for there, wanted in SIZES:
+        maps = tf.random.normal((2, *there, 3))
+        assert_close(with_open_sizes(maps, wanted), resize(maps, wanted, weights), COMPONENT)
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (2, 2), (3, 5), (7, 4)], ids=str)
