@@ -39,7 +39,6 @@ class TFData2VecVisionModel(TFVisionPretrainedModel):
     """
 
     pytorch_class = Data2VecVisionModel
-    build_options = ("add_pooling_layer",)
 
     def __init__(self, config: Data2VecVisionConfig, add_pooling_layer: bool = False, **keras_options: Any) -> None:
         super().__init__(config, **keras_options)
@@ -48,6 +47,10 @@ class TFData2VecVisionModel(TFVisionPretrainedModel):
         self.layernorm = None if config.use_mean_pooling else layer_norm(config.hidden_size, config.layer_norm_eps)
         self.pooler = Pooler(config) if add_pooling_layer else None
         self.built = True
+
+    @staticmethod
+    def build_options(model: Any) -> dict[str, Any]:
+        return {"add_pooling_layer": model.pooler is not None}
 
     def call(
         self,

@@ -24,8 +24,6 @@ class TFVisionPretrainedModel(keras.Model):
     """
 
     pytorch_class: ClassVar[type[VisionPretrainedModel]]
-    build_options: ClassVar[tuple[str, ...]] = ()
-    """Arguments of the constructor beside the configuration."""
 
     load_report: LoadReport | None = None
     """What loading found, initialised and left over; None for a model that was not loaded."""
@@ -33,12 +31,19 @@ class TFVisionPretrainedModel(keras.Model):
     def __init__(self, config: Data2VecVisionConfig, **keras_options: Any) -> None:
         """
         Args:
-            **keras_options: `name`, `dtype` and `trainable`, as of every `keras.Model`.
+            **keras_options: `name` and `trainable`, as of every `keras.Model`. The number format is that of Keras's
+                global policy.
         """
         super().__init__(**keras_options)
         if not isinstance(config, Data2VecVisionConfig):
             raise TypeError(f"{type(self).__name__} needs a Data2VecVisionConfig, got {type(config).__name__}")
         self.config = config
+
+    @staticmethod
+    def build_options(model: Any) -> dict[str, Any]:  # noqa: ARG004
+        """What a model of either framework was built with, beside its configuration, as arguments of both
+        constructors."""
+        return {}
 
     # Checkpoints
 
@@ -72,7 +77,7 @@ class TFVisionPretrainedModel(keras.Model):
             raise TypeError(f"{cls.__name__} takes a {cls.pytorch_class.__name__}, got {type(model).__name__}")
         if model.linear_kind != "plain":
             raise ValueError(f"the linear layers of the model are {model.linear_kind}; load it with linear='plain'")
-        built = cls(model.config, **{name: _is_built(model, name) for name in cls.build_options})
+        built = cls(model.config, **cls.build_options(model))
         take_weights(built, model.state_dict())
         built.load_report = model.load_report
         return built
@@ -80,7 +85,7 @@ class TFVisionPretrainedModel(keras.Model):
     def to_pytorch(self) -> VisionPretrainedModel:
         """The PyTorch model of the same configuration, in eval mode, with a copy of the weights."""
         with blank_weights():
-            model = self.pytorch_class(self.config, **{name: _is_built(self, name) for name in self.build_options})
+            model = self.pytorch_class(self.config, **self.build_options(self))
         model.load_state_dict(pytorch_tensors(self), assign=True)
         return model.eval()
 
@@ -96,8 +101,8 @@ class TFVisionPretrainedModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """For `save`: what `from_config` builds the model from."""
-        options = {name: _is_built(self, name) for name in self.build_options}
-        return {"name": self.name, "trainable": self.trainable, "config": self.config.to_dict(), **options}
+        keras_options = {"name": self.name, "trainable": self.trainable}
+        return {"config": self.config.to_dict(), **self.build_options(self), **keras_options}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:  # noqa: ARG003
@@ -158,12 +163,6 @@ class TFVisionPretrainedModel(keras.Model):
         states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         attentions = self.config.output_attentions if output_attentions is None else output_attentions
         return states, attentions
-
-
-def _is_built(model: Any, option: str) -> bool:
-    """Whether a model has what an option of its constructor asks for: `add_pooling_layer`, the only one, a pooler."""
-    assert option == "add_pooling_layer"
-    return model.pooler is not None
 
 
 def unpacked(inputs: Any, **arguments: Any) -> tuple[Any, dict[str, Any]]:

@@ -58,15 +58,17 @@ class TensorFlowRuntime:
             trace: may record hidden states.
 
         Raises:
-            ValueError: the trace wants more than that.
+            ValueError: the trace wants more than that, or to replace something.
         """
         blocks = self.config.num_hidden_layers
         if trace is not None:
             _require_states_only(trace, blocks)
         output = self._graphs[trace is not None](pixel_values.numpy())
         if trace is not None:
-            for layer, state in enumerate(output.hidden_states):
-                trace.visit("hidden", layer, torch.from_numpy(state.numpy()))
+            for layer, values in enumerate(output.hidden_states):
+                state = torch.from_numpy(values.numpy())
+                if trace.visit("hidden", layer, state) is not state:
+                    raise ValueError("in TensorFlow a trace can replace nothing")
         return LogitsOutput(logits=torch.from_numpy(output.logits.numpy()))
 
     def eval(self) -> Self:

@@ -58,6 +58,8 @@ def test_hidden_states_can_be_recorded_and_nothing_else() -> None:
     assert_close(ours["hidden", 3], expected["hidden", 3], COMPONENT)
     with pytest.raises(ValueError, match="records hidden states only, got one for attention"):
         runtime(pixels, trace=Trace({"attention": [1]}))
+    with pytest.raises(ValueError, match="a trace can replace nothing"):
+        runtime(pixels, trace=Trace(replace={("hidden", 1): torch.zeros_like}))
     with pytest.raises(ValueError, match="names layer 9, the model has 4 layers"):
         runtime(pixels, trace=Trace({"hidden": [9]}))
 
