@@ -2,6 +2,7 @@
 
 PYTHON ?= python3.11
 VENV ?= .venv
+TENSORFLOW_VENV ?= .venv-tensorflow
 DATA ?= $(DATA2VEC_DATA)
 MINUTES ?= 5
 ONLY ?=
@@ -10,12 +11,13 @@ BIN := $(VENV)/bin
 # Stamps: an environment is brought up to date only when what it was made from has changed.
 APP := $(VENV)/.installed-app
 DEV := $(VENV)/.installed-dev
+TENSORFLOW := $(TENSORFLOW_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types notebooks screenshots evaluate readme soak bench clean
+.PHONY: help demo test test-slow test-tensorflow lint types notebooks screenshots evaluate readme soak bench clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 demo: $(APP) ## install what the app needs and start it
 	$(BIN)/python app.py
@@ -25,6 +27,10 @@ test: lint types ## lint, types, then the tests, a visit in a browser included
 
 test-slow: $(DEV) ## the tests that take long: every tab in a browser, models of base size, training by command
 	$(BIN)/python -m pytest -m slow
+
+# An environment of its own: the other tests are to see an app without the extra, as most people have it.
+test-tensorflow: $(TENSORFLOW) ## the tests of the TensorFlow classes, in an environment with that extra
+	$(TENSORFLOW_VENV)/bin/python -m pytest tests/tensorflow
 
 lint: $(DEV) ## style and formatting
 	$(BIN)/ruff check .
@@ -53,13 +59,18 @@ bench: $(DEV) ## measure speed against the reference and write benchmarks/RESULT
 	$(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
 
 clean: ## remove the environment, caches and build leftovers
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TENSORFLOW_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(APP): requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --requirement requirements.txt
+	touch $@
+
+$(TENSORFLOW): requirements.txt requirements-tensorflow.txt pyproject.toml
+	test -x $(TENSORFLOW_VENV)/bin/python || $(PYTHON) -m venv $(TENSORFLOW_VENV)
+	$(TENSORFLOW_VENV)/bin/python -m pip install --requirement requirements-tensorflow.txt --editable .[test]
 	touch $@
 
 $(DEV): requirements-dev.txt pyproject.toml $(APP)

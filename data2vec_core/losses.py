@@ -10,14 +10,13 @@ from data2vec_core.config_base import Data2VecConfig, ProblemType
 from data2vec_core.labels import IGNORED_LABEL
 
 
-def problem_type(config: Data2VecConfig, labels: Tensor) -> ProblemType:
+def problem_type(config: Data2VecConfig, *, is_integer: bool) -> ProblemType:
     """The configured problem type, or the one that the labels suggest: one class is a regression, integer labels mean
     one class an item, any others several."""
     if config.problem_type is not None:
         return config.problem_type
     if config.class_count == 1:
         return "regression"
-    is_integer = labels.dtype in (torch.int64, torch.int32)
     return "single_label_classification" if is_integer else "multi_label_classification"
 
 
@@ -58,7 +57,7 @@ def classification_loss(logits: Tensor, labels: Tensor, config: Data2VecConfig) 
     Raises:
         ValueError: a class id that names no class.
     """
-    match problem_type(config, labels):
+    match problem_type(config, is_integer=labels.dtype in (torch.int64, torch.int32)):
         case "regression":
             if config.class_count == 1:
                 return F.mse_loss(logits.squeeze(), labels.squeeze())

@@ -147,23 +147,25 @@ def add_endpoints(service: Service) -> None:
             "continue_text", model, prompt=prompt, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed
         )
 
-    def classify_image(image: FileData, model: str = "objects") -> ClassesAnswer:
+    def classify_image(image: FileData, model: str = "objects", runtime: str = "pytorch") -> ClassesAnswer:
         """Name the classes that a picture may belong to, best first.
 
         Args:
             image: JPEG, PNG or WebP, within the host's limits of pixels and megabytes.
             model: a name of /list_models, a hub id, or a local folder where the host allows it.
+            runtime: pytorch; or tensorflow, where the host has it.
         """
-        return ask("classify_image", model, image=image)
+        return ask("classify_image", model, image=image, runtime=runtime)
 
-    def segment_image(image: FileData, model: str = "pets3") -> SegmentationAnswer:
+    def segment_image(image: FileData, model: str = "pets3", runtime: str = "pytorch") -> SegmentationAnswer:
         """Give every pixel of a picture a class: shares, a PNG of class ids, and a PNG of the photo with its classes.
 
         Args:
             image: JPEG, PNG or WebP, within the host's limits of pixels and megabytes.
             model: a name of /list_models, a hub id, or a local folder where the host allows it.
+            runtime: pytorch; or tensorflow, where the host has it.
         """
-        answer = asked("segment_image", model, image=image)
+        answer = asked("segment_image", model, image=image, runtime=runtime)
         drawing = draw_segmentation(answer)
         files = {"mask": _served(drawing.mask), "overlay": _served(drawing.overlay)}
         return answer.result.to_json() | files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from data2vec_core.checkpoints.bundled import BUNDLED_FOLDER, bundled_models
 from data2vec_core.checkpoints.card import PRETRAINING, Card, Metric, Modality
 from data2vec_core.linear_choice import LinearChoice
+from data2vec_core.runtime_choice import Runtime
 from ui import pictures, runs
 from ui.inputs import (
     ChoiceInput,
@@ -21,6 +23,7 @@ from ui.inputs import (
     OptionalTextInput,
     PictureInput,
     PicturesInput,
+    RuntimeInput,
     SeedInput,
     SeveralInput,
     SoundInput,
@@ -74,6 +77,8 @@ class Tool:
 
     part_of: ToolName | None = None
     """The tool on whose panel it is, where it has none of its own."""
+    runtime: Runtime = "pytorch"
+    """The framework that its models run in."""
 
     @property
     def task_name(self) -> str:
@@ -100,6 +105,14 @@ class Tool:
         """
         return {one.name: one.read(given.get(one.name, one.default), settings) for one in self.inputs}
 
+    def as_asked(self, checked: Mapping[str, Any]) -> Tool:
+        """The tool with its models in the framework that the inputs name, if they do.
+
+        Args:
+            checked: what `read` gives.
+        """
+        return dataclasses.replace(self, runtime=checked.get("runtime", self.runtime))
+
     def load(self, folder_or_name: str, *, revision: str | None = None, linear: LinearChoice = "plain") -> Task:
         """Build the task from a checkpoint.
 
@@ -108,7 +121,10 @@ class Tool:
         """
         from data2vec_core.tasks import TASKS  # brings in torch, which the page can open without
 
-        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name, revision=revision, linear=linear)
+        options: dict[str, Any] = {"revision": revision, "linear": linear}
+        if self.runtime != "pytorch":  # which the tasks on pictures alone can choose
+            options["runtime"] = self.runtime
+        task: Task = TASKS[self.task_name].from_pretrained(folder_or_name, **options)
         return task
 
     def answers(self, task: Task, inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -117,11 +133,12 @@ class Tool:
         Args:
             inputs: what `read` gives.
         """
+        taken = [one for one in self.inputs if not one.is_of_loading]
         if self.run is not None:
-            yield from self.run(task, **inputs)
+            yield from self.run(task, **{one.name: inputs[one.name] for one in taken if one.name in inputs})
         else:
-            things = [inputs[one.name] for one in self.inputs if not one.is_setting]
-            yield task(*things, **{one.name: inputs[one.name] for one in self.inputs if one.is_setting})
+            things = [inputs[one.name] for one in taken if not one.is_setting]
+            yield task(*things, **{one.name: inputs[one.name] for one in taken if one.is_setting})
 
 
 class Loadable(Protocol):
@@ -139,6 +156,10 @@ class Loadable(Protocol):
     def default_model(self) -> str:
         """Where none is named."""
 
+    @property
+    def runtime(self) -> Runtime:
+        """The framework that its models run in."""
+
     def fits(self, card: Card) -> bool:
         """Whether a model was made for it."""
 
@@ -153,6 +174,7 @@ class Inside:
     task_name: str = "inside"
     modality: str = ""
     default_model: str = "vision"
+    runtime: Runtime = "pytorch"
 
     def fits(self, card: Card) -> bool:  # noqa: ARG002
         """Every model has an encoder."""
@@ -297,14 +319,14 @@ _TOOLS = (
         modality="vision",
         purpose="classification",
         default_model="objects",
-        inputs=(PictureInput("image"),),
+        inputs=(PictureInput("image"), RuntimeInput("runtime")),
     ),
     Tool(
         name="explain_image",
         modality="vision",
         purpose="classification",
         default_model="objects",
-        inputs=(PictureInput("image"), ClassInput("class_id")),
+        inputs=(PictureInput("image"), ClassInput("class_id"), RuntimeInput("runtime")),
         task="classify_image",
         run=pictures.explain_image,
         part_of="classify_image",
@@ -314,7 +336,7 @@ _TOOLS = (
         modality="vision",
         purpose="classification",
         default_model="objects",
-        inputs=(PicturesInput("images"),),
+        inputs=(PicturesInput("images"), RuntimeInput("runtime")),
         task="classify_image",
         run=pictures.classify_images,
     ),
@@ -323,7 +345,7 @@ _TOOLS = (
         modality="vision",
         purpose="segmentation",
         default_model="pets3",
-        inputs=(PictureInput("image"),),
+        inputs=(PictureInput("image"), RuntimeInput("runtime")),
     ),
     Tool(
         name="score_map",

@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from data2vec_core.runtime_choice import TENSORFLOW_INSTALL
+from ui.accelerator import is_lent
 from ui.catalogue import ToolName
 from ui.inputs import (
     ChoiceInput,
@@ -17,6 +19,7 @@ from ui.inputs import (
     OptionalTextInput,
     PictureInput,
     PicturesInput,
+    RuntimeInput,
     SeedInput,
     SeveralInput,
     SoundInput,
@@ -38,7 +41,7 @@ class Field:
     """
 
     def __init__(self, kind: Input, tool: ToolName, value: Any) -> None:
-        key = f"{tool}.{kind.name}"
+        key = "panel.runtime" if isinstance(kind, RuntimeInput) else f"{tool}.{kind.name}"  # the same everywhere
         self._component = component(kind, value, key, label=say(key), elem_id=f"{tool}-{kind.name}")
 
     @property
@@ -119,7 +122,7 @@ def component(kind: Input, value: Any, key: str, **common: Any) -> Component:
     """An input in its place, with the hint that goes with a key of its words."""
     if type(kind) in HINTS:
         common[HINTS[type(kind)]] = say(f"{key}_hint")
-    if isinstance(kind, ChoiceInput):
+    if isinstance(kind, ChoiceInput | RuntimeInput):
         common["choices"] = [(say(f"{key}_{option}"), option) for option in kind.options]
     return _COMPONENTS[type(kind)](kind, value=value, **common)
 
@@ -152,6 +155,12 @@ def _choice(_: ChoiceInput, **common: Any) -> gr.Radio:
     return gr.Radio(**common)
 
 
+def _runtime(kind: RuntimeInput, **common: Any) -> gr.Radio:
+    """Where there is no choice, how to get one."""
+    info = "panel.runtime_lent" if is_lent() else "panel.runtime_missing" if len(kind.options) == 1 else ""
+    return gr.Radio(info=say(info or "panel.runtime_hint", command=TENSORFLOW_INSTALL), **common)
+
+
 def _seed(kind: SeedInput, **common: Any) -> gr.Number:
     return gr.Number(precision=0, minimum=0, maximum=kind.MOST, **common)
 
@@ -165,6 +174,7 @@ _COMPONENTS: dict[type[Input], Callable[..., Component]] = {
     LinesInput: _lines,
     NumberInput: _number,
     ChoiceInput: _choice,
+    RuntimeInput: _runtime,
     SeedInput: _seed,
 }
 HINTS: dict[type[Input], str] = {

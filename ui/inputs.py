@@ -34,6 +34,8 @@ from data2vec_core.processing.audio_io import (
 )
 from data2vec_core.processing.image_io import ImageError, ImageTooLargeError, load_image
 from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextError
+from data2vec_core.runtime_choice import RUNTIMES, TENSORFLOW_INSTALL, Runtime, has_tensorflow
+from ui.accelerator import is_lent
 from ui.settings import Settings
 from ui.words import say
 
@@ -62,6 +64,8 @@ class Input(ABC):
 
     is_setting: ClassVar[bool] = False
     """Whether it may be left out, and goes to the task by its name."""
+    is_of_loading: ClassVar[bool] = False
+    """Whether it says how the task is loaded, and does not go to it."""
 
     @property
     def default(self) -> Any:
@@ -324,6 +328,32 @@ class ChoiceInput(Input):
         if value not in self.options:
             raise ValueError(say("choice.unknown", name=self.name, options=", ".join(self.options)))
         return str(value)
+
+
+@dataclass(frozen=True)
+class RuntimeInput(Input):
+    """The framework that a model on pictures runs in."""
+
+    is_setting: ClassVar[bool] = True
+    is_of_loading: ClassVar[bool] = True
+
+    @property
+    def default(self) -> Runtime:
+        return RUNTIMES[0]
+
+    @property
+    def options(self) -> tuple[Runtime, ...]:
+        """Those of this host: a lent GPU is lent to PyTorch."""
+        return RUNTIMES if has_tensorflow() and not is_lent() else RUNTIMES[:1]
+
+    def read(self, value: Any, settings: Settings) -> Runtime:  # noqa: ARG002
+        if value not in RUNTIMES:
+            raise ValueError(say("choice.unknown", name=self.name, options=", ".join(RUNTIMES)))
+        if value not in self.options:
+            key = "runtime.lent" if is_lent() else "runtime.missing"
+            raise ValueError(say(key, command=TENSORFLOW_INSTALL))
+        runtime: Runtime = value
+        return runtime
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data2vec_core.linear_choice import LinearChoice, LinearKind
+from data2vec_core.runtime_choice import Runtime
 from ui.words import say
 
-Key = tuple[str, str]
-"""Name of a task and of a model."""
+Key = tuple[str, str, Runtime]
+"""Name of a task, of a model, and of the framework that it runs in."""
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Loaded:
     is_in_use: bool
     linear: LinearKind = "plain"
     """How it holds the weights of its linear layers."""
+    runtime: Runtime = "pytorch"
+    """The framework that it runs in."""
 
 
 class ModelMemory:
@@ -71,8 +74,8 @@ class ModelMemory:
         """What is in memory, the one used longest ago first."""
         with self._changed:
             return [
-                Loaded(task, model, slot.size, slot.users > 0, linear_of(slot.task))
-                for (task, model), slot in self._slots.items()
+                Loaded(task, model, slot.size, slot.users > 0, linear_of(slot.task), runtime)
+                for (task, model, runtime), slot in self._slots.items()
                 if slot.task is not None
             ]
 

@@ -209,7 +209,7 @@ class Panel:
                     yield [working(answer.fraction), *self._hidden()]
                     continue
                 html, *others = self._show(answer)
-                made = made_by(answer.result.model, answer.entry, answer.linear)
+                made = made_by(answer.result.model, answer.entry, answer.linear, answer.runtime)
                 yield [html + made + below(self.name, answer), *others]
         except Exception as error:
             yield [failed(sentence(error)), *self._hidden()]

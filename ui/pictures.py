@@ -103,7 +103,7 @@ class MapComparison:
 
 
 def explain_image(task: ImageClassifier, image: Image.Image, class_id: int | None = None) -> Iterator[ExplainedPicture]:
-    """Classify a picture, then find which of its patches mattered.
+    """Classify a picture, then find which of its patches mattered; the latter in PyTorch alone.
 
     Args:
         class_id: for which class; the most probable when None.
@@ -119,8 +119,11 @@ def explain_image(task: ImageClassifier, image: Image.Image, class_id: int | Non
         layers=task.model.config.num_hidden_layers,
         model=task.model_name,
     )
-    if class_id is None:
+    in_pytorch = task.runtime == "pytorch"
+    if class_id is None or not in_pytorch:
         yield answer
+    if not in_pytorch:
+        return
     best = answer.class_ids[0] if class_id is None else class_id
     yield dataclasses.replace(answer, relevance=patch_relevance(task, image, best))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
+from data2vec_core.runtime_choice import Runtime
 from ui import accelerator
 from ui.catalogue import INSIDE, TOOLS, Loadable, ModelEntry, Task, Tool, ToolName, known_models
 from ui.examples import Example
@@ -45,6 +46,12 @@ class Answer:
     """What is known about the model; None for one that a visitor named."""
     linear: LinearKind = "plain"
     """How the model held the weights of its linear layers."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The framework that it ran in."""
+        runtime: Runtime = self.inputs.get("runtime", "pytorch")
+        return runtime
 
 
 class Service:
@@ -207,6 +214,7 @@ class Service:
         """
         tool = TOOLS[name]
         checked = tool.read(inputs, self.settings)
+        tool = tool.as_asked(checked)
         model, entry, place = self._resolved(tool, model)
         for done, total in self.fetching(model):
             report(0.0, say("working.downloading", model=model))
@@ -309,7 +317,7 @@ class Service:
     @contextmanager
     def _held(self, tool: Loadable, model: str, place: str, report: Report = lambda *_: None) -> Iterator[Slot]:
         """The slot of a model, loaded; it stays in memory while the block runs."""
-        with self.memory.held((tool.task_name, model)) as slot:
+        with self.memory.held((tool.task_name, model, tool.runtime)) as slot:
             with slot.lock:
                 linear = self.linear if isinstance(tool, Tool) else "plain"
                 if slot.task is None or slot.linear != linear:

@@ -111,6 +111,8 @@ class Relevance:
         """The classes at once; what mattered as soon as it is found."""
         result = answer.result
         [html] = show_labels(answer)
+        if answer.runtime != "pytorch":
+            html += f'<p class="small">{escape(say("relevance.in_pytorch"))}</p>'
         if result.relevance is None:
             return [html, gr.Column(visible=False), *(gr.skip() for _ in range(4))]
         shown = zip(result.labels, result.class_ids, strict=False)

@@ -52,6 +52,7 @@ WEIGHT_FILES = (
     f"{WEIGHTS_FILE}.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+    "tf_model.h5",
 )
 
 Role = Literal["student", "teacher"]

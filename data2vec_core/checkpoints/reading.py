@@ -1,13 +1,14 @@
 """Reading tensors from the files of one folder, in the layouts that the transformers library writes.
 
-Weights come as one safetensors file, as several with an index, or as the older `pytorch_model.bin` in the same two
-forms. Nothing read here can run code: safetensors holds none, and torch files are unpickled with `weights_only`.
+Weights come as one safetensors file, as several with an index, as the older `pytorch_model.bin` in the same two forms,
+or as the old `tf_model.h5`. Nothing read here can run code: safetensors and HDF5 hold none, and torch files are
+unpickled with `weights_only`.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from data2vec_core.checkpoints.files import (
     is_index,
     read_json,
 )
+from data2vec_core.checkpoints.keras_h5 import read_keras_h5
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -69,9 +71,10 @@ def shard_names(index: Path) -> list[str]:
 
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
-    """All tensors of one safetensors or torch file, and those that it leaves to another one beside it."""
+    """All tensors of one safetensors, torch or HDF5 file, and those that it leaves to another one beside it."""
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {".safetensors": load_file, ".h5": read_keras_h5}
     with _faults_explained(path):
-        tensors = load_file(path) if path.suffix == ".safetensors" else _read_torch_file(path)
+        tensors = readers.get(path.suffix, _read_torch_file)(path)
     rest = rest_of(path)
     return tensors if rest is None else read_tensor_file(path.parent / rest) | tensors
 

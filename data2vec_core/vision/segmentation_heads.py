@@ -96,12 +96,7 @@ class FCNHead(nn.Module):
     def __init__(self, config: Data2VecVisionConfig) -> None:
         super().__init__()
         dim, channels = config.hidden_size, config.auxiliary_channels
-        widths = [dim] + [channels] * config.auxiliary_num_convs
-        if widths[-1] != channels:
-            raise ValueError(
-                f"auxiliary_num_convs=0 needs auxiliary_channels={channels} to equal hidden_size={dim}: "
-                "no convolution is left to change the width"
-            )
+        widths = auxiliary_widths(config)
         self.convs = nn.ModuleList(ConvNormReLU(before, channels, 3) for before in widths[:-1])
         self.conv_cat = ConvNormReLU(dim + channels, channels, 3) if config.auxiliary_concat_input else None
         self.classifier = nn.Conv2d(channels, config.class_count, kernel_size=1)
@@ -114,3 +109,19 @@ class FCNHead(nn.Module):
         if self.conv_cat is not None:
             hidden = self.conv_cat(torch.cat([level, hidden], dim=1))
         return self.classifier(hidden)
+
+
+def auxiliary_widths(config: Data2VecVisionConfig) -> list[int]:
+    """Channels before the first convolution of the auxiliary head, and after each of them.
+
+    Raises:
+        ValueError: there is none that could change the encoder's width into the head's.
+    """
+    dim, channels = config.hidden_size, config.auxiliary_channels
+    widths = [dim] + [channels] * config.auxiliary_num_convs
+    if widths[-1] != channels:
+        raise ValueError(
+            f"auxiliary_num_convs=0 needs auxiliary_channels={channels} to equal hidden_size={dim}: "
+            "no convolution is left to change the width"
+        )
+    return widths

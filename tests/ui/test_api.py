@@ -50,8 +50,8 @@ def test_the_api_page_lists_these_endpoints_and_nothing_else(client: Client) -> 
             ("seed", True),
             ("model", True),
         ],
-        "/classify_image": [("image", False), ("model", True)],
-        "/segment_image": [("image", False), ("model", True)],
+        "/classify_image": [("image", False), ("model", True), ("runtime", True)],
+        "/segment_image": [("image", False), ("model", True), ("runtime", True)],
         "/predict_masked": [
             ("modality", False),
             *((name, True) for name in ("text", "file", "model", "masked", "k", "seed")),

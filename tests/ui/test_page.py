@@ -264,7 +264,8 @@ def test_tools_are_offered_to_assistants_where_the_extra_is_installed(
 
 def test_the_app_opens_without_what_is_slow_to_import() -> None:
     code = (
-        "import sys, app; slow = {'torch', 'librosa', 'numba', 'umap', 'sklearn', 'matplotlib', 'transformers'};"
+        "import sys, app;"
+        "slow = {'torch', 'librosa', 'numba', 'umap', 'sklearn', 'matplotlib', 'transformers', 'tensorflow', 'keras'};"
         "print(type(app.demo).__name__, sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -26,6 +26,8 @@ OTHERS = [language for language in LANGUAGES if language != STANDARD]
 NAMES = {
     "models.megabytes",
     "models.memory_mb",
+    "panel.runtime_pytorch",
+    "panel.runtime_tensorflow",
     "score_map.iou",
     "segment_image.palette_okabe_ito",
     "segment_image.palette_petroff",

@@ -30,6 +30,9 @@ NEVER = {
 }
 #: Slow to import: only inside the function that needs them.
 HEAVY = {"librosa", "numba", "sklearn", "umap"}
+#: An optional extra, which one folder alone imports.
+EXTRA = {"tensorflow", "keras", "optree"}
+HOME_OF_THE_EXTRA = ROOT / "data2vec_core" / "tensorflow"
 LONGEST_MODULE = 450
 
 
@@ -84,10 +87,21 @@ def test_heavy_packages_are_imported_where_they_are_used(package: str) -> None:
     assert wrong == {}
 
 
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_tensorflow_is_imported_in_one_place(package: str) -> None:
+    wrong = {
+        _name(path): sorted(names)
+        for path in _modules(package)
+        if not path.is_relative_to(HOME_OF_THE_EXTRA)
+        and (names := _imported_at_top(ast.parse(path.read_text(encoding="utf-8"))) & EXTRA)
+    }
+    assert wrong == {}
+
+
 def test_importing_the_library_loads_neither_page_nor_plots_nor_the_reference() -> None:
-    unwanted = HEAVY | {"gradio", "matplotlib", "transformers", "analysis", "ui"}
+    unwanted = HEAVY | EXTRA | {"gradio", "matplotlib", "transformers", "analysis", "ui"}
     code = (
-        "import sys, data2vec_core, data2vec_core.tasks\n"
+        "import sys, data2vec_core, data2vec_core.tasks, data2vec_core.checkpoints.keras_h5\n"
         f"print(*sorted({unwanted!r} & {{name.partition('.')[0] for name in sys.modules}}))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

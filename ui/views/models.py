@@ -149,12 +149,19 @@ def memory(loaded: Sequence[Loaded], used: int, budget: int) -> str:
     rows = [
         [
             *(one.model, _tool_words(one.task), megabytes(one.size)),
-            say("models.bits_8" if one.linear == "int8" else "models.bits_32"),
+            say(_weights(one)),
             say("models.busy" if one.is_in_use else "models.idle"),
         ]
         for one in reversed(loaded)
     ]
     return f'<div class="memory">{meter}' + table(heads, rows, say("models.in_memory_title")) + "</div>"
+
+
+def _weights(one: Loaded) -> str:
+    """Key of the words for how it holds them."""
+    if one.runtime == "tensorflow":
+        return "models.in_tensorflow"
+    return "models.bits_8" if one.linear == "int8" else "models.bits_32"
 
 
 def found_facts(found: Found) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from data2vec_core.linear_choice import LinearKind
+from data2vec_core.runtime_choice import Runtime
 from ui.catalogue import ModelEntry
 from ui.views.labels import percent
 from ui.words import say, translated
@@ -57,7 +58,7 @@ def outside(is_outside: bool | None) -> str:
     return f'<p class="notice outside">{escape(say("result.outside"))}</p>' if is_outside else ""
 
 
-def made_by(model: str, entry: ModelEntry | None, linear: LinearKind = "plain") -> str:
+def made_by(model: str, entry: ModelEntry | None, linear: LinearKind = "plain", runtime: Runtime = "pytorch") -> str:
     """Which model answered, what it was trained on, how well it does, and what it cannot do."""
     if entry is None:
         sentences = [say("made.by_named", model=_MODEL)]
@@ -72,6 +73,8 @@ def made_by(model: str, entry: ModelEntry | None, linear: LinearKind = "plain") 
         ]
     if linear == "int8":
         sentences.append(say("made.int8"))
+    if runtime == "tensorflow":
+        sentences.append(say("made.tensorflow"))
     text = say("app.between_sentences").join(filter(None, sentences))
     return f'<p class="made-by">{escape(text).replace(_MODEL, f"<strong>{escape(model)}</strong>")}</p>'
 

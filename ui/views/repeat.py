@@ -34,8 +34,8 @@ ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "choose": ("prompt", "choices"),
     "fill_mask": ("text", "top_k"),
     "continue_text": ("prompt", "max_new_tokens", "temperature", "seed"),
-    "classify_image": ("image",),
-    "segment_image": ("image",),
+    "classify_image": ("image", "runtime"),
+    "segment_image": ("image", "runtime"),
 }
 """Tools with an endpoint -> what it takes, besides the model (`ui/api.py`)."""
 
@@ -75,12 +75,15 @@ def lines_of(name: ToolName, model: str, inputs: Mapping[str, Any], linear: Line
         linear: how the model held its weights; what gives the same numbers needs no word.
     """
     tool = TOOLS[name]
-    given = _with_files(tool, inputs)
+    given = {key: value for key, value in _with_files(tool, inputs).items() if (key, value) != ("runtime", "pytorch")}
     if given.get("search") == "best_path":  # for which the settings of the other searches do not count
         given = {key: value for key, value in given.items() if key not in ("beam", "alternatives")}
     write = _PYTHON.get(name) or (_one_call if tool.run is None else None)
     opened = [_python(model), *(['linear="int8"'] if linear == "int8" else [])]
-    python = write(tool, opened, given) if write else None
+    of_loading = [one.name for one in tool.inputs if one.is_of_loading and one.name in given]
+    opened += [f"{one}={_python(given[one])}" for one in of_loading]
+    asked = {one: value for one, value in given.items() if one not in of_loading}
+    python = write(tool, opened, asked) if write else None
     if name not in ENDPOINTS:
         return Lines(python=python, client=None, http=None)
     taken = {one: _as_taken(given[one], tool, one) for one in ENDPOINTS[name] if one in given}
