@@ -31,6 +31,11 @@ PLUMBING: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_p
 """Of events that run no model."""
 
 
+def key_of(kind: Input, tool: ToolName) -> str:
+    """Of the texts of an input. The choice of a framework has the same everywhere."""
+    return "panel.runtime" if isinstance(kind, RuntimeInput) else f"{tool}.{kind.name}"
+
+
 class Field:
     """One input in its place: building it lays it out.
 
@@ -41,7 +46,7 @@ class Field:
     """
 
     def __init__(self, kind: Input, tool: ToolName, value: Any) -> None:
-        key = "panel.runtime" if isinstance(kind, RuntimeInput) else f"{tool}.{kind.name}"  # the same everywhere
+        key = key_of(kind, tool)
         self._component = component(kind, value, key, label=say(key), elem_id=f"{tool}-{kind.name}")
 
     @property

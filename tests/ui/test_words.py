@@ -10,9 +10,10 @@ import pytest
 
 from analysis.figures.statement import KINDS
 from data2vec_core.checkpoints.card import MODALITIES
+from data2vec_core.runtime_choice import RUNTIMES
 from ui.catalogue import TOOLS
-from ui.fields import HINTS
-from ui.inputs import SeveralInput
+from ui.fields import HINTS, key_of
+from ui.inputs import RuntimeInput, SeveralInput
 from ui.inside import VIEWS as INSIDE_VIEWS
 from ui.inside.selection import VIEWS, inside_examples
 from ui.words import LOCALES, STANDARD, in_language, load_words, say, speaking, spoken, understood
@@ -30,13 +31,14 @@ def keys_of_panels() -> set[str]:
     keys = {f"{tool}.{role}" for tool in PANELS for role in ROLES} | {f"{tool}.tab" for tool in TABS}
     for tool in PANELS.values():
         for one in tool.inputs:
-            key = f"{tool.name}.{one.name}"
+            key = key_of(one, tool.name)
             kind = one.of if isinstance(one, SeveralInput) else one
+            options = RUNTIMES if isinstance(kind, RuntimeInput) else getattr(kind, "options", ())  # installed or not
             keys |= {
                 key,
                 *([f"{key}_hint"] if type(kind) in HINTS else []),
                 *([f"{key}_more"] if kind is not one else []),
-                *(f"{key}_{option}" for option in getattr(kind, "options", ())),
+                *(f"{key}_{option}" for option in options),
             }
     return keys | keys_of_the_inside()
 
