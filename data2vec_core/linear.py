@@ -7,11 +7,10 @@ kernels can also apply the GELU while the result is in the processor's caches.
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 WIDE: Final = 512
@@ -29,16 +28,13 @@ class Linear(nn.Linear):
             product = F.linear(hidden, self.weight, self.bias)
             return F.gelu(product) if gelu else product
         rows = hidden.reshape(-1, self.in_features)
-        if torch.is_grad_enabled() and (hidden.requires_grad or self.weight.requires_grad):
-            product = _Product.apply(rows, self.weight, self.bias)
-            product = F.gelu(product) if gelu else product
-        else:
-            product = multiply(rows, self.weight, self.bias, gelu=gelu)
-        return product.view(*hidden.shape[:-1], self.out_features)
+        return multiply(rows, self.weight, self.bias, gelu=gelu).view(*hidden.shape[:-1], self.out_features)
 
     def _suits_onednn(self, hidden: Tensor) -> bool:
+        is_learning = torch.is_grad_enabled() and (hidden.requires_grad or self.weight.requires_grad)
         return (
             HAS_ONEDNN
+            and not is_learning  # gradients are left to PyTorch, rounding and all
             and min(self.in_features, self.out_features) >= WIDE
             and hidden.device.type == self.weight.device.type == "cpu"
             and hidden.dtype == self.weight.dtype == torch.float32
@@ -51,30 +47,3 @@ def multiply(rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: 
     """(rows, in), (out, in) -> (rows, out) by oneDNN, without a gradient. The weight may be in oneDNN's own layout."""
     after, algorithm = ("gelu", "none") if gelu else ("none", "")
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, weight, bias, after, [], algorithm))
-
-
-class _Product(torch.autograd.Function):
-    """`multiply`, and both ways back."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(rows, weight)
-        return multiply(rows, weight, bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        rows, weight = ctx.saved_tensors
-        for_rows, for_weight, for_bias = ctx.needs_input_grad
-        return (
-            multiply(gradient, weight.t()) if for_rows else None,
-            _outer(gradient, rows) if for_weight else None,
-            gradient.sum(0) if for_bias else None,
-        )
-
-
-def _outer(gradient: Tensor, rows: Tensor) -> Tensor:
-    """(rows, out), (rows, in) -> (out, in); oneDNN is the quicker where that is a wide matrix."""
-    if rows.shape[1] > gradient.shape[1]:
-        return multiply(gradient.t(), rows.t())
-    return gradient.t() @ rows
