@@ -1,7 +1,8 @@
 """A strided convolution over time, channels last, with a backward pass of matrix products.
 
-PyTorch's channels-last kernels are quick forwards and slow backwards. The windows that gradients need overlap; taken
-`stride` taps at a time they do not, so that each such part is a matrix that lies in memory already.
+PyTorch's channels-last kernels are quick forwards, but for 512 channels, where a product over the copied windows takes
+0.6 to 0.7 of their time, and slow backwards. There the windows are not copied: they overlap, but taken `stride` taps at
+a time they do not, so that each such part is a matrix that lies in memory already.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from data2vec_core.linear import multiply, suits_onednn
 
 
 class FrameConvolution(nn.Conv1d):
@@ -35,6 +38,10 @@ def _is_plain(hidden: Tensor) -> bool:
 
 def convolve(hidden: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """(batch, time, in), (out, in, kernel) -> (batch, frames, out)"""
+    if suits_onednn(hidden, weight):
+        windows = hidden.unfold(1, weight.shape[2], stride).transpose(2, 3).flatten(2)  # (batch, frames, kernel * in)
+        taps = weight.transpose(1, 2).flatten(1)
+        return multiply(windows.flatten(0, 1), taps, bias).unflatten(0, windows.shape[:2])
     # An image of height 1 whose channels lie last takes PyTorch's channels-last kernels; conv1d has none.
     image = hidden.transpose(1, 2).unsqueeze(2)  # (batch, in, 1, time), still in the memory order of `hidden`
     convolved = F.conv2d(image, weight.unsqueeze(2), bias, stride=(1, stride))

@@ -6,6 +6,8 @@ windows in place.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,9 +17,9 @@ from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.linear import Linear
 
-FRAMES_AT_ONCE = 100
-"""Of all clips of a batch, computed together without a gradient. What the first layers make of a second of sound takes
-megabytes, of a minute hundreds: in pieces it stays within the processor's caches, and memory stays bounded."""
+FRAMES_AT_ONCE = 130
+"""Of all clips of a batch, at most, computed together without a gradient. What the first layers make of a second of
+sound takes megabytes, of a minute hundreds: in pieces it stays within the processor's caches, and memory is bounded."""
 
 
 class ConvolutionLayer(nn.Module):
@@ -56,8 +58,9 @@ class WaveformEncoder(nn.Module):
         if torch.is_grad_enabled() or frames <= at_once:
             return self._convolve(samples)
         pieces = []
-        for first in range(0, frames, at_once):
-            last = min(first + at_once, frames) - 1
+        even = math.ceil(frames / math.ceil(frames / at_once))
+        for first in range(0, frames, even):
+            last = min(first + even, frames) - 1
             pieces.append(self._convolve(samples[:, first * self._hop : last * self._hop + self._reach]))
         return torch.cat(pieces, dim=1)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from data2vec_core.checkpoints.files import TEACHER_FILE
 from data2vec_core.checkpoints.writing import write_tensors
+from data2vec_core.linear import quicken_learning
 from data2vec_core.outputs import ModelOutput
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.pretraining.decoder import PatchDecoder
@@ -87,6 +88,7 @@ class Data2VecPretraining(nn.Module, ABC, Generic[Student, Inputs, SomeMask]):
         self.masking = method.masking
         self.check_student(student)
         self.student = student
+        quicken_learning(student)
         self.trace()  # refuses a rule of more layers than there are
         self.teacher = Teacher(student)
         dim = reads = student.config.hidden_size

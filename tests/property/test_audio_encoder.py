@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from data2vec_core.audio.frame_convolution import FrameConvolution
 from data2vec_core.audio.masking import draw_spans
 from data2vec_core.audio.model import Data2VecAudioModel
+from data2vec_core.linear import WIDE
 from data2vec_core.transformer import padding_bias
 from tests.clips import TINY
 
@@ -30,6 +31,26 @@ def test_channels_last_convolution(
     seed: int, batch: int, in_channels: int, channels: int, kernel: int, stride: int, extra: int, bias: bool
 ) -> None:
     """The same result and gradients as `conv1d`."""
+    check_convolution(seed, batch, in_channels, channels, kernel, stride, extra, bias)
+
+
+@settings(max_examples=20)
+@given(
+    seed=seeds,
+    batch=st.integers(1, 3),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 5),
+    extra=st.integers(0, 9),
+    bias=st.booleans(),
+)
+def test_wide_convolution(seed: int, batch: int, kernel: int, stride: int, extra: int, bias: bool) -> None:
+    """The same where it is a product of windows and weights."""
+    check_convolution(seed, batch, WIDE, WIDE, kernel, stride, extra, bias)
+
+
+def check_convolution(
+    seed: int, batch: int, in_channels: int, channels: int, kernel: int, stride: int, extra: int, bias: bool
+) -> None:
     torch.manual_seed(seed)
     convolution = FrameConvolution(in_channels, channels, kernel, stride, bias=bias)
     hidden = torch.randn(batch, kernel + extra, in_channels, requires_grad=True)
@@ -43,6 +64,9 @@ def test_channels_last_convolution(
     gradients = torch.autograd.grad(convolved, parameters, direction)
     for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, expected_gradient, rtol=1e-5, atol=1e-4)
+    with torch.inference_mode():
+        padded = torch.cat([hidden, hidden], dim=2)[..., :in_channels]  # not contiguous
+        torch.testing.assert_close(convolution(padded), expected, rtol=1e-5, atol=1e-5)
 
 
 @given(seed=seeds, real=st.integers(1, 12), padding=st.integers(1, 12), scale=st.sampled_from([0.0, 1.0, 1e3]))
