@@ -216,6 +216,7 @@ class PretrainedModel(nn.Module):
             source=checkpoint.source,
             fields=fields,
             may_lack=(*cls.optional_parts, *(part for name, part in cls.parts_of_fields.items() if name in overrides)),
+            may_leave=cls.optional_parts if checkpoint.borrows_backbone else (),
             dtype=dtype if torch_dtype is None else torch_dtype,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )

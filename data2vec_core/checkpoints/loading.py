@@ -117,6 +117,7 @@ def fit_tensors(
     source: str,
     fields: ConfigFields | None = None,
     may_lack: Collection[str] = (),
+    may_leave: Collection[str] = (),
     dtype: torch.dtype | str | None = None,
     ignore_mismatched_sizes: bool = False,
 ) -> LoadReport:
@@ -127,12 +128,13 @@ def fit_tensors(
         tensors: by public name, with or without the backbone's prefix. Handed over: where number formats agree, the
             model keeps them as they are, so that a mapped file is read only as far as it is used.
         may_lack: parts of the backbone that `tensors` need not have, as `optional_parts` of a model class names them.
+        may_leave: parts of the backbone that the model need not take: what a borrowed one has beyond it is no fault.
         dtype: `"auto"` keeps the number format of the file's first tensor; None means float32.
 
     Raises:
         CheckpointError: backbone tensors are missing or mis-shaped, or head tensors mis-shaped.
     """
-    own, left_over = _translate(model, model.adapt_public_tensors(tensors))
+    own, left_over = _translate(model, model.adapt_public_tensors(tensors), may_leave)
     expected = model.state_dict()
     missing = [name for name in expected if name not in own]
     mismatched = [name for name in expected if name in own and own[name].shape != expected[name].shape]
@@ -171,7 +173,9 @@ def to_public_names(model: PretrainedModel) -> dict[str, Tensor]:
     return {to_public_name(model, name): tensor for name, tensor in model.state_dict().items()}
 
 
-def _translate(model: PretrainedModel, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def _translate(
+    model: PretrainedModel, tensors: Mapping[str, Tensor], may_leave: Collection[str]
+) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by own name, and the public names of those that the model has no place for."""
     table = model.key_table
     has_head = model.base_model is not model
@@ -183,15 +187,19 @@ def _translate(model: PretrainedModel, tensors: Mapping[str, Tensor]) -> tuple[d
         if table.is_dropped(public_name):
             continue
         in_backbone = public_name.startswith(table.prefix) or not file_has_head
-        name = table.to_own(public_name.removeprefix(table.prefix))
-        if in_backbone and has_head:
-            name = BACKBONE + name
+        bare = table.to_own(public_name.removeprefix(table.prefix))
+        name = BACKBONE + bare if in_backbone and has_head else bare
         takes = name in expected and name not in own and (in_backbone or has_head)
         if takes:
             own[name] = tensor
-        else:
+        elif not (in_backbone and _is_of(bare, may_leave)):
             left_over.append(public_name)
     return own, left_over
+
+
+def _is_of(name: str, parts: Collection[str]) -> bool:
+    """Whether a tensor of the backbone belongs to one of its parts, which may be patterns."""
+    return any(fnmatchcase(name, f"{part}*") for part in parts)
 
 
 def _refuse_broken(
@@ -207,7 +215,7 @@ def _refuse_broken(
     def is_needed(name: str) -> bool:
         bare = name.removeprefix(BACKBONE)
         is_backbone = name.startswith(BACKBONE) or model.base_model is model
-        return is_backbone and not any(fnmatchcase(bare, f"{part}*") for part in may_lack)
+        return is_backbone and not _is_of(bare, may_lack)
 
     faults = []
     if broken := [to_public_name(model, name) for name in missing if is_needed(name)]:

@@ -35,6 +35,11 @@ class Checkpoint:
         """
         return read_json(self.folder / CONFIG_FILE)
 
+    @property
+    def borrows_backbone(self) -> bool:
+        """Whether its encoder lies in the folder of another."""
+        return named_backbone(self.folder) is not None
+
     def processor_folder(self) -> Path:
         """Where the files of its processors are: in its own folder, or, where that has none, in its backbone's.
 

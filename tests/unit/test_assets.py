@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+import data2vec_core
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
 from data2vec_core.checkpoints.card import MODALITIES
 from data2vec_core.checkpoints.files import Role
@@ -139,6 +140,14 @@ def test_bundled_encoder_has_a_teacher_and_is_as_healthy_as_its_card_says(model:
         assert min(shape.effective_rank for shape in shapes) > 3
     for kind in ("learning", "layers"):
         assert (FIGURES / f"{model.name}-{kind}.svg").is_file(), "run `python -m recipes.health.figures`"
+
+
+@pytest.mark.parametrize("model", [m for m in bundled_models() if not m.card.is_encoder], ids=lambda model: model.name)
+def test_bundled_model_loads_without_a_word(model: BundledModel) -> None:
+    [name] = json.loads((model.folder / "config.json").read_text(encoding="utf-8"))["architectures"]
+    loaded = getattr(data2vec_core, name).from_pretrained(model.folder)
+    assert loaded.load_report.is_complete
+    assert loaded.load_report.sentences() == []
 
 
 @pytest.mark.parametrize("record", [r for r in INDEX if r["kind"] == "audio" and "audio-classification" in r["tasks"]])

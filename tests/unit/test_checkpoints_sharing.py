@@ -12,7 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from data2vec_core import Data2VecAudioForCTC, Data2VecAudioModel, Data2VecVisionModel
+from data2vec_core import (
+    Data2VecAudioForCTC,
+    Data2VecAudioModel,
+    Data2VecVisionForSemanticSegmentation,
+    Data2VecVisionModel,
+)
 from data2vec_core.checkpoints import source
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError, NoTeacherError
@@ -52,6 +57,22 @@ def test_tasks_share_an_encoder(sharing: Path) -> None:
     assert loaded.load_report is not None
     assert loaded.load_report.sentences() == []
     assert all(torch.equal(tensor, whole[name]) for name, tensor in loaded.state_dict().items())
+
+
+def test_a_borrowed_encoder_may_have_a_pooler_more(tmp_path: Path) -> None:
+    """Of one's own file it is worth a word: a part is left behind. Of another's encoder it is not."""
+    config: Any = PRESETS["vision-tiny"]
+    Data2VecVisionModel(config, add_pooling_layer=True).save_pretrained(tmp_path / "encoder")
+    assert "pooler.layernorm.weight" in load_file(tmp_path / "encoder" / "model.safetensors")
+    with pytest.warns(CheckpointWarning) as said:
+        task = Data2VecVisionForSemanticSegmentation.from_pretrained(tmp_path / "encoder")
+    assert any("not in the model: pooler" in str(one.message) for one in said)
+    task.save_pretrained(tmp_path / "task")
+    Card(name="task", modality="vision", task="image-segmentation").save(tmp_path / "task")
+    assert share_backbone(tmp_path / "task", "../encoder")
+    loaded = Data2VecVisionForSemanticSegmentation.from_pretrained(tmp_path / "task")
+    assert loaded.load_report is not None
+    assert loaded.load_report.sentences() == []
 
 
 def test_a_tuned_layer_stays_with_its_task(sharing: Path) -> None:
