@@ -14,7 +14,7 @@ import tensorflow as tf
 from data2vec_core.config import Data2VecVisionConfig
 from data2vec_core.tensorflow.activations import ACTIVATIONS
 from data2vec_core.tensorflow.layers import layer_norm, linear
-from data2vec_core.tensorflow.relative_position import RelativePositionBias
+from data2vec_core.tensorflow.relative_position import RelativePositionBias, relative_position_index
 from data2vec_core.tensorflow.resizing import Size
 from data2vec_core.vision.block import drop_path_rates
 
@@ -103,20 +103,26 @@ class VisionBlock(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, hidden: Any, grid: tuple[Size, Size], bias: Any = None, training: bool | None = None
+        self,
+        hidden: Any,
+        grid: tuple[Size, Size],
+        index: Any = None,
+        bias: Any = None,
+        training: bool | None = None,
     ) -> tuple[Any, Any]:
         """Run the block.
 
         Args:
             hidden: (batch, 1 + patches, dim).
             grid: (rows, columns) of patches.
+            index: see `RelativePositionBias`; needed where the block has one.
             bias: the one that all blocks share.
 
         Returns:
             (batch, 1 + patches, dim), and the attention probabilities (batch, heads, query, key).
         """
         if self.relative_position_bias is not None:
-            own = self.relative_position_bias(grid=grid)
+            own = self.relative_position_bias(grid=grid, index=index)
             bias = own if bias is None else bias + own
         mixed, probabilities = self.attention(self.attention_norm(hidden), bias=bias, training=training)
         hidden = self._added(hidden, mixed, self.attention_scale, training)
@@ -142,6 +148,7 @@ class VisionEncoder(keras.layers.Layer):
         rates = drop_path_rates(config.drop_path_rate, config.num_hidden_layers)
         self.layers = [VisionBlock(config, drop_path=rate) for rate in rates]
         self.relative_position_bias = _bias(config) if config.use_shared_relative_position_bias else None
+        self._has_bias = config.use_relative_position_bias or config.use_shared_relative_position_bias
         self.built = True
 
     def call(
@@ -160,10 +167,11 @@ class VisionEncoder(keras.layers.Layer):
             blocks: how many of them, from the first on; all when None.
             keeps_attentions: whether the record shall hold attentions.
         """
-        bias = None if self.relative_position_bias is None else self.relative_position_bias(grid=grid)
+        index = relative_position_index(*grid) if self._has_bias else None
+        bias = None if self.relative_position_bias is None else self.relative_position_bias(grid=grid, index=index)
         record = Record([hidden], [] if keeps_attentions else None)
         for block in self.layers[:blocks]:
-            hidden, probabilities = block(hidden, grid=grid, bias=bias, training=training)
+            hidden, probabilities = block(hidden, grid=grid, index=index, bias=bias, training=training)
             record.states.append(hidden)
             if record.attentions is not None:
                 record.attentions.append(probabilities)

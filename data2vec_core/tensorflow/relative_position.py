@@ -44,13 +44,17 @@ class RelativePositionBias(keras.layers.Layer):
         self._layout = layout if true_layout else layout[::-1]
         self.built = True
 
-    def call(self, grid: tuple[Size, Size]) -> Any:
-        """What to add to the scores of images of `grid` (rows, columns) patches: (1, heads, query, key)."""
+    def call(self, grid: tuple[Size, Size], index: Any) -> Any:
+        """What to add to the scores of images of `grid` (rows, columns) patches: (1, heads, query, key).
+
+        Args:
+            index: `relative_position_index` of the grid, which is the same for all layers.
+        """
         table = tf.convert_to_tensor(self.table)
         distances, of_class = table[:-CLASS_ROWS], table[-CLASS_ROWS:]
         heads = table.shape[1]
         as_map = tf.reshape(distances, (1, *self._layout, heads))
         resized = resize(as_map, (2 * grid[0] - 1, 2 * grid[1] - 1))  # leaves one of that layout as it is
         rows = tf.concat([tf.reshape(resized, (-1, heads)), of_class], axis=0)
-        bias = tf.gather(rows, relative_position_index(*grid))  # (query, key, heads)
+        bias = tf.gather(rows, index)  # (query, key, heads)
         return tf.transpose(bias, (2, 0, 1))[None]

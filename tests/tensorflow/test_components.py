@@ -70,7 +70,7 @@ def test_relative_position_bias(window: tuple[int, int], grid: tuple[int, int], 
     torch.nn.init.normal_(expected.table)
     ours = RelativePositionBias(window, 4, true_layout=true_layout)
     ours.table.assign(expected.table.detach().numpy())
-    assert_close(ours(grid=grid), expected(grid), COMPONENT)
+    assert_close(ours(grid=grid, index=relative_position_index(*grid)), expected(grid), COMPONENT)
 
 
 def test_every_activation_is_there() -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from data2vec_core import Data2VecVisionForImageClassification
 
@@ -22,7 +23,11 @@ def example(name: str) -> str:
 
 def test_the_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
-    exec(compile(example("README.md").replace('"runs/', f'"{tmp_path}/'), "README.md", "exec"), {})
+    tf.config.run_functions_eagerly(True)  # a graph for one step of `fit` would take most of the time
+    try:
+        exec(compile(example("README.md").replace('"runs/', f'"{tmp_path}/'), "README.md", "exec"), {})
+    finally:
+        tf.config.run_functions_eagerly(False)
     assert capsys.readouterr().out.splitlines()[0] == "flamingo"
     assert Data2VecVisionForImageClassification.from_pretrained(tmp_path / "taught").config.class_count == 29
     assert (tmp_path / "served" / "saved_model.pb").is_file()
