@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.attention import HeadKind
+from analysis.attention_view import averaged_down
 from analysis.figures.heat import (
     MOST_PRINTED,
     colour_bar,
@@ -45,21 +46,6 @@ KIND_LOOKS: Mapping[HeadKind, tuple[str, str]] = {
 """Colour and marker of each kind of head of speech."""
 
 
-def thumbnail(attention: NDArray[Any], side: int = SIDE) -> NDArray[np.float32]:
-    """(..., query, key) averaged down to at most (..., side, side): mean weights, so that faint lines stay as faint as
-    they are."""
-    small = np.asarray(attention, dtype=np.float32)
-    for axis in (-2, -1):
-        size = small.shape[axis]
-        if size > side:
-            starts = (np.arange(side) * size) // side
-            counts = np.diff(np.append(starts, size)).astype(np.float32)
-            shape = [1] * small.ndim
-            shape[axis] = side
-            small = (np.add.reduceat(small, starts, axis=axis) / counts.reshape(shape)).astype(np.float32)
-    return small
-
-
 def attention_grid(
     layers: Sequence[NDArray[Any]],
     *,
@@ -75,8 +61,8 @@ def attention_grid(
     marked as such. A difference is in proportion, with 0 in the middle.
 
     Args:
-        layers: (heads, query, key) of each; thumbnails as `thumbnail` makes them will do, so that no long input has to
-            be held whole.
+        layers: (heads, query, key) of each; what `averaged_down` makes of them will do, so that no long input has to be
+            held whole.
         numbers: of the layers; from 1 by default.
         scale_by: `head` shows what each head does, and makes heads incomparable.
         difference: student minus teacher.
@@ -89,7 +75,7 @@ def attention_grid(
     if not layers or any(layer.ndim != 3 or len(layer) != len(layers[0]) for layer in layers):
         raise ValueError(f"layers: expected (heads, query, key) of each, got {[layer.shape for layer in layers]}")
     numbers = list(numbers) or list(range(1, len(layers) + 1))
-    small = [thumbnail(layer) for layer in layers]
+    small = [averaged_down(layer, (SIDE, SIDE)) for layer in layers]
     heads = len(small[0])
     side = max(max(layer.shape[1:]) for layer in small)
     step = side + max(1, round(_GAP * side / SIDE))

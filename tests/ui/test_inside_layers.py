@@ -185,7 +185,7 @@ def test_labels_that_are_too_rare_are_not_asked_for(service: Service) -> None:
 
 def test_maps_are_small_and_hold_every_item_in_every_layer(service: Service, view: Layers) -> None:
     pair = pair_of(service, selected(), asked("flowers5"))
-    value = view._drawn(pair, None, sections.pca_layouts(kept(service), pair))["value"]
+    value = view._maps.drawn(pair, None, sections.pca_layouts(kept(service), pair))["value"]
     points = np.frombuffer(base64.b64decode(value["points"]), "<u2").reshape(9, 56, 2)
     assert (points.min(axis=1) == 0).any(axis=1).all()
     near = np.frombuffer(base64.b64decode(value["near"]), "<u2").reshape(9, 56, value["k"])

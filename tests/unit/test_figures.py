@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.figures.attention import attention_grid, attention_matrix, head_measures, thumbnail
+from analysis.figures.attention import attention_grid, attention_matrix, head_measures
 from analysis.figures.comparison import LIMITS, layer_curves, layer_matrix
 from analysis.figures.files import save_figure
 from analysis.figures.geometry import layer_geometry, probes, spectrum
@@ -216,15 +216,6 @@ def test_heads_share_a_scale_or_say_that_they_do_not() -> None:
     assert own.statement.limits is None
     assert any("each head to its largest" in text for text in texts(own))
     assert not any("each head" in text for text in texts(shared))
-
-
-def test_thumbnails_keep_the_mean_weight() -> None:
-    attention = samples.attention(positions=60)
-    small = thumbnail(attention, 7)
-    assert small.shape == (2, 3, 7, 7)
-    assert thumbnail(np.full((50, 50), 0.02), 7) == pytest.approx(np.full((7, 7), 0.02))
-    assert thumbnail(attention[:, :, :, :7], 7)[..., 0, :] == pytest.approx(attention[:, :, :8, :7].mean(axis=2))
-    assert np.array_equal(thumbnail(attention.astype(np.float32), 60), attention.astype(np.float32))
 
 
 def test_values_are_printed_short() -> None:

@@ -13,6 +13,7 @@ from ui.errors import sentence
 from ui.fields import PLUMBING
 from ui.inside import layers_sections as sections
 from ui.inside.layers_choice import METHODS, NAMES, ROLES, Compared, compared, read_choice
+from ui.inside.layers_drawn import Maps
 from ui.inside.layers_files import figures, make_files
 from ui.inside.layers_own import own_fields, own_items
 from ui.inside.layers_ready import get_umap_ready
@@ -28,7 +29,6 @@ from ui.inside.layers_sides import (
     fitting_models,
     fitting_sets,
     kept,
-    map_keys,
     other_side,
     pair_of,
     settled,
@@ -59,6 +59,7 @@ class Layers(View):
         super().__init__(inside)
         self._service = inside.service
         self._store: Kept = kept(inside.service)
+        self._maps = Maps(self._store)
         gr.HTML(f'<div class="intro"><p>{say("layers.intro")}</p></div>', elem_classes="html-plain")
         with gr.Row(elem_classes="layers-controls"):
             sets = self._set_choices(FIRST, FIRST)
@@ -173,7 +174,7 @@ class Layers(View):
             pair = pair_of(self._service, looked.selection, choice, own=own, subject=looked.subject)
         except OtherModelError:  # only the page can ask for it, and has not yet
             return ()
-        layouts = self._ready_maps(pair, choice.map)
+        layouts = self._maps.ready(pair, choice.map)
         return figures(self._store, pair, choice, layouts, self._raw(pair, own)).values()
 
     def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:
@@ -216,43 +217,12 @@ class Layers(View):
         """Values of the other outputs."""
         return [
             sections.comparison_html(self._store, pair, choice),
-            self._drawn(pair, own, self._ready_maps(pair, choice.map)),
+            self._maps.drawn(pair, own, self._maps.ready(pair, choice.map)),
             colours,
             sections.later(say("layers.comes")),
             sections.later(say("layers.comes")),
             gr.update(value=None, visible=False),
         ]
-
-    def _ready_maps(self, pair: Pair, method: str) -> list[Any]:
-        """Maps of a method where they are kept already; else those that take no time."""
-        found = (
-            [self._store.get(key, lambda: None) for key in map_keys(pair, method)] if self._has(pair, method) else []
-        )
-        return found or sections.pca_layouts(self._store, pair)
-
-    def _has(self, pair: Pair, method: str) -> bool:
-        keys = map_keys(pair, method)
-        return method != "pca" and bool(keys) and all(key in self._store for key in keys)
-
-    def _drawn(self, pair: Pair, own: ItemSet | None, layouts: Sequence[Any], note: str = "") -> Any:
-        from analysis.item_sets import item_set
-
-        thumbnails = ""
-        if own is not None and pair.first.modality == "vision":
-            pictures = own.sources["vision"]()
-            thumbnails = layers_maps.sheet([pictures[place] for place in pair.first.index])
-        is_here = own is None and pair.first.items in ("things", "photographs", "prompts")
-        value = layers_maps.drawn(
-            pair.first,
-            layouts,
-            sections.near(self._store, pair, layers_maps.NEIGHBOURS),
-            title=sections.side_name(pair.first),
-            media=pair.first.items if is_here else "",
-            note=note,
-            thumbnails=thumbnails,
-            credits=() if own is not None else item_set(pair.first.items).credits,
-        )
-        return gr.update(value=value)
 
     def _colours(self, looked: Looked) -> str:
         from analysis.component_colours import followed_colours
@@ -391,30 +361,16 @@ class Layers(View):
 
     def _kept_files(self, selection: Selection, choice: Choice, own: ItemSet | None) -> list[Any]:
         pair = pair_of(self._service, selection, choice, own=own)
-        files = make_files(self._store, pair, choice, self._ready_maps(pair, choice.map), self._raw(pair, own))
+        files = make_files(self._store, pair, choice, self._maps.ready(pair, choice.map), self._raw(pair, own))
         return [gr.update(value=files, visible=True)]
 
     def _answering_slowly(self, *values: Any) -> Iterator[list[Any]]:
-        """The maps of a method, one after another: the first UMAP of a running app has to be compiled."""
+        """The maps of a method, one after another."""
         try:
             selection, choice, own = self._asked(values)
             pair = pair_of(self._service, selection, choice, own=own)
-            found = list(sections.pca_layouts(self._store, pair))
-            if choice.map == "pca" or self._has(pair, choice.map):
-                yield ["", self._drawn(pair, own, self._ready_maps(pair, choice.map))]
-                return
-            from analysis.layouts import layout
-
-            note = say("layers.umap_first") if choice.map == "umap" else say("layers.tsne_first")
-            yield ["", self._drawn(pair, own, found, note)]
-            keys = map_keys(pair, choice.map)
-            for layer, vectors in enumerate(pair.first.vectors):
-                start = found[layer - 1].points if layer else None
-                key = keys[layer] if keys else None
-                found[layer] = self._store.get(key, lambda v=vectors, s=start: layout(v, choice.map, start=s))  # type: ignore[misc, arg-type]
-                done = layer + 1
-                note = say("layers.maps_made", done=done, all=len(found)) if done < len(found) else ""
-                yield ["", self._drawn(pair, own, found, note)]
+            for layouts, note in self._maps.each(pair, choice.map):
+                yield ["", self._maps.drawn(pair, own, layouts, note)]
         except Exception as error:
             yield [failed(sentence(error)), gr.skip()]
 
