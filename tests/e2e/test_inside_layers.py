@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit
 from tests.e2e.test_accessibility import audit
-from tests.e2e.walk import settle
+from tests.e2e.walk import drawn, settle
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -43,7 +43,7 @@ def choose(page: Page, place: str, option: str) -> None:
 
 def painted(page: Page, selector: str) -> str:
     """A canvas as it is."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    drawn(page)
     return str(page.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()"))
 
 

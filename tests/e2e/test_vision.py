@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import Visit
+from tests.e2e.walk import drawn
 from ui.words import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -27,14 +28,14 @@ def kept(visit: Visit, button: str, path: Path) -> Image.Image:
     return Image.open(path)
 
 
-def drawn(visit: Visit) -> np.ndarray:
+def pixels_of(visit: Visit) -> np.ndarray:
     """(height, width, 3): what the widget shows, once it has nothing more to draw."""
-    pixels = visit.page.evaluate(
-        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
-            const canvas = document.querySelector("#segment_image-view canvas");
+    drawn(visit.page)
+    pixels = visit.page.locator("#segment_image-view canvas").first.evaluate(
+        """(canvas) => {
             const image = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            done([canvas.width, canvas.height, ...image.data]);
-        })))"""
+            return [canvas.width, canvas.height, ...image.data];
+        }"""
     )
     width, height, *values = pixels
     return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
@@ -66,7 +67,7 @@ def test_the_page_draws_what_the_files_hold(segmented: Visit, tmp_path: Path) ->
         page.get_by_label(label, exact=True).check()
         for palette in ("Petroff", "Okabe-Ito"):
             page.get_by_label(palette).check()
-            shown = drawn(segmented).astype(int)
+            shown = pixels_of(segmented).astype(int)
             file = np.asarray(kept(segmented, "#segment_image-coloured", tmp_path / "overlay.png")).astype(int)
             assert shown.shape == file.shape
             # the photo comes as JPEG, which moves its colours a little; the classes' colours are exact
@@ -83,14 +84,14 @@ def test_a_class_is_shown_alone_by_legend_picture_and_keys(segmented: Visit, tmp
     page = segmented.page
     canvas, rows = page.locator(".segments canvas"), page.locator(".segments .legend button")
     ids = np.asarray(kept(segmented, "#segment_image-mask", tmp_path / "ids.png"))
-    everything = drawn(segmented)
+    everything = pixels_of(segmented)
     rows.first.click()
     expect(rows.first).to_have_attribute("aria-pressed", "true")
     expect(said(segmented)).to_contain_text("is shown")
-    assert (drawn(segmented) != everything).any()
+    assert (pixels_of(segmented) != everything).any()
     page.get_by_role("button", name=say("segment_image.all")).click()
     expect(said(segmented)).to_have_text(say("segment_image.all_shown"))
-    assert (drawn(segmented) == everything).all()
+    assert (pixels_of(segmented) == everything).all()
 
     box = canvas.bounding_box()
     assert box is not None
@@ -109,7 +110,7 @@ def test_a_class_is_shown_alone_by_legend_picture_and_keys(segmented: Visit, tmp
     expect(chosen).to_have_count(1)
     assert chosen.get_attribute("data-id") == str(ids[20, 28])  # left of the middle by a fortieth of the longer side
     only = np.asarray(kept(segmented, "#segment_image-coloured", tmp_path / "only.png"))
-    assert np.abs(only.astype(int) - drawn(segmented)).mean() < 4
+    assert np.abs(only.astype(int) - pixels_of(segmented)).mean() < 4
     assert segmented.complaints == []
 
 
@@ -117,13 +118,13 @@ def test_the_slider_uncovers_the_photo_and_nothing_asks_the_model(segmented: Vis
     page = segmented.page
     calls: list[str] = []
     page.on("request", lambda request: calls.append(request.url) if "/queue/join" in request.url else None)
-    classes = drawn(segmented)
+    classes = pixels_of(segmented)
     slider = page.locator(".segments .split input")
     slider.fill("100")
-    bare = drawn(segmented)
+    bare = pixels_of(segmented)
     assert (bare != classes).any()
     slider.fill("50")
-    both = drawn(segmented)
+    both = pixels_of(segmented)
     assert (both[:, :30] == bare[:, :30]).all()
     assert (both[:, 30:] == classes[:, 30:]).all()
     divider = page.locator(".segments .divider").bounding_box()
@@ -137,7 +138,7 @@ def test_the_slider_uncovers_the_photo_and_nothing_asks_the_model(segmented: Vis
     page.locator("#segment_image-opacity input[type=number]").fill("0")
     page.locator("#segment_image-opacity input[type=number]").press("Tab")
     page.get_by_label("Fill", exact=True).check()
-    assert (drawn(segmented) == bare).all()
+    assert (pixels_of(segmented) == bare).all()
     assert calls == []
     assert segmented.complaints == []
 

@@ -20,20 +20,25 @@ _IS_SETTLED = """
 """
 """Whether nothing has been under way for a while."""
 
-_TWO_FRAMES = """
-() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))
+_FRAMES = """
+const frames = () => Promise.race([
+  new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))),
+  new Promise((done) => setTimeout(done, 2000)),
+]);
 """
-_SEE_ALL = """
-async () => {
-  const start = scrollY;
-  const pictures = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
+"""Two frames, or a moment: a browser without a screen may stop drawing until something is asked of it."""
+_DRAWN = f"async () => {{ {_FRAMES} await frames(); }}"
+_SEE_ALL = f"""
+async () => {{
+  {_FRAMES}
+  const start = scrollY, end = document.documentElement.scrollHeight;
+  for (let top = 0; top < end; top += innerHeight / 2) {{
     scrollTo(0, top);
-    await pictures();
-  }
+    await frames();
+  }}
   scrollTo(0, start);
   return document.documentElement.scrollHeight;
-}
+}}
 """
 """Go down the page and back: some parts are made when somebody comes to see them."""
 
@@ -49,7 +54,7 @@ def places(page: Page) -> Iterator[str]:
 
 def drawn(page: Page) -> None:
     """Wait until the page has drawn what was done to it: views draw once a frame, and fill opened tables after that."""
-    page.evaluate(_TWO_FRAMES)
+    page.evaluate(_DRAWN)
 
 
 def settle(page: Page) -> None:
@@ -60,12 +65,13 @@ def settle(page: Page) -> None:
 
 def _see_all(page: Page) -> None:
     """Until nothing more comes: a part that is made pushes the next ones down."""
-    height = 0
-    for _ in range(5):
-        before, height = height, int(page.evaluate(_SEE_ALL))
-        if height == before:
+    heights = [0]
+    for _ in range(8):
+        heights.append(int(page.evaluate(_SEE_ALL)))
+        if heights[-1] == heights[-2]:
             return
         settle(page)
+    raise AssertionError(f"the page does not come to rest: its heights were {heights[1:]}")
 
 
 def _within(page: Page, place: Locator, path: tuple[str, ...]) -> Iterator[str]:
