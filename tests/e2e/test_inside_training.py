@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from playwright.sync_api import Page, expect
 from analysis.recordings import load_recording
 from tests.e2e.conftest import Visit
 from tests.e2e.test_accessibility import audit
-from tests.e2e.walk import settle
+from tests.e2e.walk import drawn, settle
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -41,8 +42,21 @@ def page(visit: Visit) -> Iterator[Page]:
 
 def painted(page: Page, selector: str) -> str:
     """A canvas as it is."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    drawn(page)
     return str(page.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()"))
+
+
+def test_a_link_opens_the_chosen_recordings(visit: Visit) -> None:
+    page = arrive(visit)
+    page.locator(".replay .first").select_option("k1")
+    page.locator(".replay .second").select_option("")
+    expect(page).to_have_url(re.compile("recording=k1"))
+    assert "beside" not in page.url
+    page.goto(page.url)
+    page.locator(".replay:not([hidden])").wait_for()
+    expect(page.locator(".replay .first")).to_have_value("k1")
+    expect(page.locator(".replay .second")).to_have_value("")
+    assert visit.complaints == []
 
 
 def test_moving_asks_the_server_for_nothing_and_tells_the_numbers(page: Page) -> None:

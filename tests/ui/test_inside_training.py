@@ -23,7 +23,8 @@ import pytest
 from analysis.live_settings import LiveSettings
 from analysis.recordings import RECORDINGS_FOLDER, bundled_recordings, load_recording
 from ui.inside import training_lab
-from ui.inside.training import FIRST, Training, all_recordings, fetch_recording
+from ui.inside.tab import Inside
+from ui.inside.training import FIRST, REPLAY, Training, all_recordings, fetch_recording
 from ui.inside.training_lab import PRESETS, Lab, settings_of
 from ui.inside.training_process import CHILD, ROOT, Ended, Full, Line, Started, Trainings, Waiting
 from ui.service import Service
@@ -88,6 +89,33 @@ def test_no_view_sends_too_much() -> None:
     assert max(sizes) < MOST / 4
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ({}, FIRST),
+        ({"name": "k1", "beside": "healthy"}, ("k1", "healthy")),
+        ({"name": "k1"}, ("k1", "")),
+        ({"name": "k1", "beside": None}, ("k1", "")),
+        ({"name": "k1", "beside": "../k1"}, ("k1", "")),
+        ({"name": "nothing", "beside": "k1"}, FIRST),
+        ({"name": ["k1"], "beside": {}}, FIRST),
+    ],
+)
+def test_an_address_says_what_the_replay_opens_with(asked: dict[str, Any], shown: tuple[str, str]) -> None:
+    value = fetch_recording({"what": "opening", **asked})
+    assert (value["first"], value["second"]) == shown
+    assert [one["name"] for one in value["recordings"]] == [name for name in shown if name]
+
+
+def test_a_link_tells_of_recordings_that_are_there(service: Service) -> None:
+    with gr.Blocks():
+        view = Inside(service, [Training]).views["training"]
+    assert view.link({"recording": ["k1"], "beside": ["tau0"]}) == ([("recording", "k1"), ("beside", "tau0")], {})
+    assert view.link({"recording": ["k1"], "beside": ["<b>"]}) == ([("recording", "k1")], {})
+    assert view.link({"beside": ["tau0"]}) == ([], {})
+    assert view.link({}) == ([], {})
+
+
 def test_undefined_numbers_are_none_on_the_page_and_empty_in_the_table() -> None:
     recording = load_recording("healthy")
     recording.cka[3, 2] = np.nan
@@ -141,9 +169,11 @@ def test_frames_hold_nothing_that_gradio_would_fill_in(make: Any, language: str)
     assert [sign for sign in ("${", "{{", "`", "\\") if sign in frame] == []
 
 
-@pytest.mark.parametrize(("name", "phrases"), [("replay", replay._phrases), ("training", training.phrases)])
-def test_every_phrase_that_a_script_says_is_sent(name: str, phrases: Any) -> None:
-    assert set(re.findall(r"phrases\.(\w+)", script("training_curves", name))) <= phrases().keys()
+@pytest.mark.parametrize(
+    ("parts", "phrases"), [(REPLAY, replay._phrases), (("training_curves", "training"), training.phrases)]
+)
+def test_every_phrase_that_a_script_says_is_sent(parts: tuple[str, ...], phrases: Any) -> None:
+    assert set(re.findall(r"phrases\.(\w+)", script(*parts))) <= phrases().keys()
 
 
 def test_the_first_picture_is_the_whole_method_beside_a_collapse(

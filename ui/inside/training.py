@@ -12,7 +12,8 @@ import gradio as gr
 from gradio.components import Component
 
 from ui.inside.selection import Looked
-from ui.inside.tab import Inside, View
+from ui.inside.strip import Updates
+from ui.inside.tab import Inside, Pairs, View
 from ui.inside.training_lab import Lab
 from ui.views.replay import NO_OTHER, drawn, opening, recording_csv, template
 from ui.views.scripts import script
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST: Final[tuple[str, ...]] = ("healthy", "tau0")
 """The recordings that a visitor finds beside each other, where they are there."""
+REPLAY: Final = ("training_curves", "replay_maps", "replay_curves", "replay")
+"""Parts of the replay's script."""
 
 
 class Training(View):
@@ -31,6 +34,7 @@ class Training(View):
 
     name = "training"
     looks = False
+    link_names = ("recording", "beside")
 
     def __init__(self, inside: Inside) -> None:
         super().__init__(inside)
@@ -40,7 +44,7 @@ class Training(View):
         )
         self.replay = gr.HTML(
             html_template=template(),
-            js_on_load=script("training_curves", "replay"),
+            js_on_load=script(*REPLAY),
             server_functions=[in_language(fetch_recording)],
             elem_id="training-replay",
             elem_classes=["html-plain"],
@@ -57,6 +61,12 @@ class Training(View):
         """Nothing, as of `outputs`."""
         return []
 
+    def link(self, given: Mapping[str, list[str]]) -> tuple[Pairs, Updates]:
+        said = {name: given.get(name, [""])[0] for name in self.link_names}
+        known = all_recordings()
+        pairs = [(name, said[name]) for name in self.link_names if said[name] in known]
+        return (pairs if said["recording"] in known else []), {}  # the replay itself reads the address as it opens
+
     def plates(self, looked: Looked | None, *settings: Any) -> Iterable[Plate]:  # noqa: ARG002
         """The recordings that the replay opens with, beside one another."""
         from analysis.figures.replay import training, training_maps
@@ -70,15 +80,18 @@ def fetch_recording(asked: object) -> dict[str, Any]:
     cheap, for anybody may call it.
 
     Args:
-        asked: from the page: `what`, and `name` of a bundled recording.
+        asked: from the page: `what`, and `name` of a bundled recording; for the opening that may be any, and `beside`
+            that of another.
 
     Raises:
         ValueError: it asks for nothing that there is.
     """
-    name, what = (asked.get("name"), asked.get("what")) if isinstance(asked, Mapping) else (None, None)
+    asked = asked if isinstance(asked, Mapping) else {}
+    name, what = asked.get("name"), asked.get("what")
     recordings = all_recordings()
     if what == "opening" and recordings:
-        names = [one for one in FIRST if one in recordings] or list(recordings)
+        wanted = [name, asked.get("beside")] if isinstance(name, str) and name in recordings else FIRST
+        names = [one for one in wanted if isinstance(one, str) and one in recordings] or list(recordings)
         return opening(recordings, names[0], names[1] if len(names) > 1 else NO_OTHER)
     if not isinstance(name, str) or name not in recordings or what not in ("drawn", "csv", "npz"):
         raise ValueError(say("training.failed"))

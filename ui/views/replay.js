@@ -1,7 +1,5 @@
 // Replays one training run, or two beside each other: a map of points, one row of attention, and curves, all at one
 // moment. Everything is in the page once a recording has come. Texts come from Python, and none is read as markup.
-const CLASSES = ["#e69f00", "#0072b2", "#009e73", "#cc79a7", "#d55e00"], SHAPES = 2; // five colours of two shapes
-const HEAT = [213, 94, 0];
 const PACE = 380, SLOW_PACE = 1000; // milliseconds from one moment to the next; slow where motion is unwelcome
 
 const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
@@ -14,7 +12,8 @@ let head = 0, query = 0, chosenClass = null, timer = null, frame = null, pointed
 async function begin() {
   let value;
   try {
-    value = await server.fetch_recording({ what: "opening" });
+    const said = new URLSearchParams(location.search);
+    value = await server.fetch_recording({ what: "opening", name: said.get("recording"), beside: said.get("beside") });
   } catch {
     part(".waiting").textContent = part(".waiting").dataset.failed;
     return;
@@ -140,36 +139,6 @@ function arrangeKey() {
   );
 }
 
-// What a curve shows: its lines, each [column, colour, name], and its limits; of one recording alone, or of all.
-function curves() {
-  const layers = (recording, prefix) => Object.keys(recording.numbers).filter((name) => name.startsWith(prefix));
-  const byLayer = (name, prefix, i) => {
-    const recording = recordings()[i], names = layers(recording, prefix);
-    return { name, of: i, lines: names.map((column, k) => [column, ramp(k, names.length), column.replace(prefix, "")]) };
-  };
-  const low = Math.min(...recordings().flatMap((one) => layers(one, "cka").flatMap((name) => finite(one.numbers[name]))));
-  const floor = Math.min(0.9, Math.floor(10 * low) / 10);
-  return [
-    { name: "loss", lines: [["loss", STUDENT]], low: 0 },
-    { name: "tau", lines: [["tau", TEACHER]], low: 0, high: 1 },
-    { name: "spread", lines: [["target_spread", TARGET], ["prediction_spread", STUDENT]], low: 0 },
-    { name: "rank", lines: [["effective_rank_teacher", TEACHER], ["effective_rank_student", STUDENT]], low: 0 },
-    { name: "knn", lines: [["knn_teacher", TEACHER], ["knn_student", STUDENT]], low: 0, isShare: true, chance: true },
-    ...recordings().map((_, i) => ({ ...byLayer("cka", "cka_layer_", i), low: floor, high: 1 })),
-    ...recordings().map((_, i) => ({ ...byLayer("distance", "distance_block_", i), low: 0, family: "distance" })),
-  ];
-}
-
-const columnsOf = (curve) => curve.lines.map(([column]) => column);
-const recordingsOf = (curve) => (curve.of === undefined ? recordings() : [recordings()[curve.of]]);
-
-function arrangeCurves() {
-  part(".curves").replaceChildren(...curves().map((curve) => {
-    const isOne = curve.of === undefined || !shown[1];
-    return plotFigure(isOne ? phrases[curve.name] : `${phrases[curve.name]} · ${recordings()[curve.of].title}`);
-  }));
-}
-
 // Drawing ----------------------------------------------------------------------------------------------------------------
 
 function draw() {
@@ -190,168 +159,7 @@ function draw() {
   });
 }
 
-const squareOf = (canvas) => Math.max(Math.min(canvas.parentElement.clientWidth, 380), 80);
-
-function mark(context, x, y, size, kind) {
-  context.fillStyle = CLASSES[kind % CLASSES.length];
-  context.beginPath();
-  if (Math.floor(kind / CLASSES.length) % SHAPES) {
-    context.moveTo(x, y - 1.2 * size);
-    context.lineTo(x + 1.1 * size, y + 0.8 * size);
-    context.lineTo(x - 1.1 * size, y + 0.8 * size);
-  } else {
-    context.arc(x, y, size, 0, 2 * Math.PI);
-  }
-  context.fill();
-}
-
-const reachOf = (recording) =>
-  (part(".same input").checked && shown[1] ? Math.max(...recordings().map((one) => one.reach)) : recording.reach) * 1.06;
-
-// Where every point is, between two moments where the replay is on its way: (items, 2) in the unit of the vectors.
-function placesOf(recording) {
-  const at = recording === main() ? drawnAt : momentOf(recording, drawnAt), size = 2 * recording.labels.length;
-  const from = Math.floor(at), to = Math.min(from + 1, recording.steps.length - 1), share = at - from;
-  return Float32Array.from({ length: size }, (_, i) => {
-    const first = recording.positions[from * size + i], next = recording.positions[to * size + i];
-    return ((first + (next - first) * share - 32768) / 32767) * recording.reach;
-  });
-}
-
-function drawMap(canvas, recording, look) {
-  const side = squareOf(canvas), context = sized(canvas, side, side), reach = reachOf(recording);
-  const x = (value) => (side / 2) * (1 + value / reach), y = (value) => (side / 2) * (1 - value / reach);
-  context.strokeStyle = look.ink;
-  context.globalAlpha = 0.25;
-  context.strokeRect(0.5, 0.5, side - 1, side - 1);
-  context.globalAlpha = 0.1;
-  for (const [a, b, c, d] of [[side / 2, 0, side / 2, side], [0, side / 2, side, side / 2]]) {
-    context.beginPath();
-    context.moveTo(a, b);
-    context.lineTo(c, d);
-    context.stroke();
-  }
-  const places = placesOf(recording), emphasised = pointed?.recording === recording ? recording.labels[pointed.item] : chosenClass;
-  recording.drawn = recording.labels.map((_, i) => [x(places[2 * i]), y(places[2 * i + 1])]);
-  const size = clamp(side / 85, 2.6, 4.2);
-  const order = recording.labels.map((_, i) => i);
-  order.sort((a, b) => (recording.labels[a] === emphasised) - (recording.labels[b] === emphasised));
-  for (const i of order) {
-    const isFaint = emphasised !== null && recording.labels[i] !== emphasised;
-    context.globalAlpha = isFaint ? 0.16 : 0.85;
-    mark(context, ...recording.drawn[i], size, recording.labels[i]);
-  }
-  context.globalAlpha = 1;
-  if (pointed?.recording === recording) {
-    context.strokeStyle = look.ink;
-    context.lineWidth = 1.5;
-    context.beginPath();
-    context.arc(...recording.drawn[pointed.item], size + 3, 0, 2 * Math.PI);
-    context.stroke();
-  }
-  drawScale(context, side, reach, look);
-}
-
-// How long a round number is: the axes stay as they are for the whole run.
-function drawScale(context, side, reach, look) {
-  const unit = 10 ** Math.floor(Math.log10(reach / 2)), length = [5, 2, 1].map((one) => one * unit).find((one) => one <= reach / 2);
-  const width = (length / reach) * (side / 2);
-  context.fillStyle = look.ink;
-  context.font = look.font;
-  context.fillRect(10, side - 11, width, 1.5);
-  context.fillRect(10, side - 14, 1.5, 7);
-  context.fillRect(10 + width, side - 14, 1.5, 7);
-  context.fillText(String(Number(length.toPrecision(1))), 16 + width, side - 6);
-}
-
-// Probabilities of one row: (keys,), the class token first.
-function rowOf(recording, at = momentOf(recording)) {
-  const places = 1 + recording.grid[0] * recording.grid[1], row = (at * recording.heads + head) * places + query;
-  const peak = recording.peaks[row] / 65535 / 255;
-  return Array.from({ length: places }, (_, key) => recording.attention[row * places + key] * peak);
-}
-
-// The most that a patch gets in any moment of what is shown: one colour scale for the whole run, and for both.
-function mostOf() {
-  let most = 0;
-  for (const recording of recordings()) {
-    for (let at = 0; at < recording.steps.length; at++) {
-      const row = rowOf(recording, at);
-      for (let key = 1; key < row.length; key++) most = Math.max(most, row[key]);
-    }
-  }
-  return most || 1;
-}
-
-function drawAttention(canvas, recording) {
-  const side = squareOf(canvas), context = sized(canvas, side, side), [rows, columns] = recording.grid;
-  const row = rowOf(recording), most = mostOf(), wide = side / columns, high = side / rows;
-  if (recording.image.complete) {
-    context.filter = "grayscale(1) contrast(.8)";
-    context.drawImage(recording.image, 0, 0, side, side);
-    context.filter = "none";
-  }
-  for (let patch = 0; patch < rows * columns; patch++) {
-    const x = (patch % columns) * wide, y = Math.floor(patch / columns) * high;
-    context.fillStyle = `rgb(${HEAT.join(" ")} / ${0.92 * Math.sqrt(row[patch + 1] / most)})`;
-    context.fillRect(x, y, wide, high);
-  }
-  context.strokeStyle = "rgb(255 255 255 / .25)";
-  context.lineWidth = 1;
-  for (let i = 1; i < rows; i++) context.strokeRect(-1, i * high, side + 2, 0);
-  for (let i = 1; i < columns; i++) context.strokeRect(i * wide, -1, 0, side + 2);
-  if (query > 0) {
-    const x = ((query - 1) % columns) * wide, y = Math.floor((query - 1) / columns) * high;
-    for (const [colour, width, gap] of [["black", 4, 2], ["white", 2, 2]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.strokeRect(x + gap, y + gap, wide - 2 * gap, high - 2 * gap);
-    }
-  } else {
-    for (const [colour, width] of [["black", 6], ["white", 2.5]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.strokeRect(1.5, 1.5, side - 3, side - 3);
-    }
-  }
-  canvas.setAttribute("aria-valuenow", query);
-  canvas.setAttribute("aria-valuetext", placeName(recording, query));
-}
-
-function limits(curve) {
-  const family = curve.family ? curves().filter((one) => one.family === curve.family) : [curve];
-  const values = family.flatMap((one) => recordingsOf(one).flatMap((each) => columnsOf(one).flatMap((name) => finite(each.numbers[name]))));
-  const most = Math.max(...values, 1e-9);
-  return [curve.low, curve.high ?? (curve.isShare ? clamp(Math.ceil(most * 11) / 10, 0.1, 1) : 1.08 * most)];
-}
-
-function drawCurve(figure, curve, look) {
-  const [low, high] = limits(curve), all = recordingsOf(curve);
-  const lines = all.flatMap((recording, i) => curve.lines.map(([column, colour]) => ({
-    steps: recording.steps, values: recording.numbers[column], colour, isDashed: (curve.of ?? i) > 0, at: momentOf(recording),
-  })));
-  const names = curve.of === undefined ? undefined : curve.lines.map(([column, colour, name]) => (
-    { name, colour, value: all[0].numbers[column].at(-1) ?? low }));
-  drawPlot(part("canvas", figure), {
-    low, high, end: steps().at(-1), isRoot: true, lines, names, cursor: steps()[moment], isShare: curve.isShare,
-    chance: curve.chance ? main().chance : undefined,
-  }, look);
-  part(".value", figure).textContent = readOut(curve);
-}
-
 // Words ------------------------------------------------------------------------------------------------------------------
-
-const numberText = (curve, value) => (curve.isShare ? percent(value) : curve.name === "tau" ? tauText(value) : plain(value));
-
-function readOut(curve) {
-  const values = recordingsOf(curve).map((recording) => {
-    const own = curve.lines.map(([column]) => recording.numbers[column][momentOf(recording)]);
-    if (curve.of === undefined) return [...own].reverse().map((value) => numberText(curve, value)).join(" / ");
-    const known = own.filter((value) => value !== null);
-    return known.length ? `${plain(Math.min(...known))} – ${plain(Math.max(...known))}` : "–";
-  });
-  return values.join("  |  ");
-}
 
 const placeName = (recording, place) => (place
   ? fill(phrases.patch, { row: 1 + Math.floor((place - 1) / recording.grid[1]), column: 1 + ((place - 1) % recording.grid[1]) })
@@ -388,31 +196,6 @@ function tellQuery() {
     });
     return shown[1] ? `${recording.title}: ${said}` : said;
   }).join(" ");
-}
-
-function fillTable() {
-  part("details .box").replaceChildren(...recordings().map((recording) => {
-    const names = Object.keys(recording.numbers);
-    const rows = recording.steps.map((step, at) => [step, ...names.map((name) => {
-      const value = recording.numbers[name][at];
-      if (name.startsWith("knn") || name === "explained") return percent(value);
-      return name === "tau" ? tauText(value) : value === null ? "–" : String(Number(value.toPrecision(3)));
-    })]);
-    const table = numbersTable(recording.title, [phrases.steps, ...names.map(columnName)], rows);
-    table.createCaption().textContent = recording.title; // two of them stand one below the other
-    recording.steps.forEach((step, at) => { table.tBodies[0].rows[at].dataset.step = step; });
-    return table;
-  }));
-}
-
-function columnName(column) {
-  const number = column.match(/\d+$/)?.[0], role = column.match(/(student|teacher)$/)?.[0];
-  const named = (name, kind) => `${phrases[name]}, ${fill(phrases[kind], { number })}`;
-  if (column.startsWith("cka")) return named("cka", "layer");
-  if (column.startsWith("distance")) return named("distance", "block");
-  if (role) return `${phrases[column.startsWith("knn") ? "knn" : "rank"]}, ${phrases[role]}`;
-  if (column.endsWith("spread")) return `${phrases.spread}, ${phrases[column.replace("_spread", "")]}`;
-  return phrases[column];
 }
 
 // How one moves ----------------------------------------------------------------------------------------------------------
@@ -475,6 +258,7 @@ async function choose(index, name) {
     head = Math.min(head, main().heads - 1);
   }
   pointed = null;
+  lab.keep(["training"], { recording: shown[0], beside: shown[1] });
   arrange();
 }
 
