@@ -19,13 +19,19 @@ from typing import Any, Final
 
 from gradio.utils import get_upload_folder
 
-from ui.heap import give_back_again_and_again, keep_few_arenas
+from ui.heap import give_back_again_and_again, keep_few_arenas, staying
 from ui.settings import Settings, SettingsError
 
 FOLDER_VARIABLE: Final = "GRADIO_TEMP_DIR"
 FOLDER_PREFIX: Final = "data2vec-lab-"
 SECONDS_BEFORE_READY: Final = 1.0
 """After the start, in which the page has the processor for itself."""
+FOR_THE_FIRST_ANSWER: Final = (
+    "data2vec_core.tasks",
+    "analysis.subject",
+    "analysis.masked_prediction",
+    "analysis.attention_view",
+)
 MOST_SECONDS_BETWEEN: Final = 600.0
 """Between two looks for files that are too old."""
 
@@ -95,8 +101,9 @@ def clean(folder: Path, seconds: float, kept: Collection[str] = ()) -> None:
 async def _get_ready() -> None:
     """Import what the first answer needs, once the page can be seen: that takes seconds, and nobody has asked yet."""
     await asyncio.sleep(SECONDS_BEFORE_READY)
-    for module in ("data2vec_core.tasks", "analysis.subject", "analysis.masked_prediction", "analysis.attention_view"):
-        await asyncio.to_thread(import_module, module)
+    with staying():
+        for module in FOR_THE_FIRST_ANSWER:
+            await asyncio.to_thread(import_module, module)
 
 
 async def _clean_again_and_again(app: Any, seconds: float) -> None:
