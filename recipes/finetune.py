@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.processing.audio_io import AudioError
+from data2vec_core.processing.audio_errors import AudioError
 from data2vec_core.processing.image_io import ImageError
 from recipes.bundled import NAMES, bundled_model
 from recipes.finetuning.learning import FineTuning, learn

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.sound import Samples, add_noise, change_speed
 
 HOP = 320

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 
 Split = Literal["train", "valid", "test"]
 DATA_VARIABLE = "DATA2VEC_DATA"

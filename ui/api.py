@@ -22,12 +22,13 @@ from ui.answers import (
     TagsAnswer,
     TranscriptAnswer,
 )
-from ui.catalogue import TOOLS, ModelEntry, ToolName
+from ui.catalogue import TOOLS, ToolName
 from ui.drawing import draw_segmentation
 from ui.errors import explained
 from ui.inside.api_attention import attention_endpoints
 from ui.inside.api_layers import compare_layers_endpoint
 from ui.inside.api_stage import predict_masked_endpoint
+from ui.known_models import ModelEntry
 from ui.panel import MODEL_QUEUE
 from ui.service import Answer, Service
 

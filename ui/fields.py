@@ -12,19 +12,16 @@ from data2vec_core.runtime_choice import TENSORFLOW_INSTALL
 from ui.accelerator import is_lent
 from ui.catalogue import ToolName
 from ui.inputs import (
-    ChoiceInput,
     Input,
     LinesInput,
-    NumberInput,
     OptionalTextInput,
     PictureInput,
     PicturesInput,
-    RuntimeInput,
-    SeedInput,
     SeveralInput,
     SoundInput,
     TextInput,
 )
+from ui.options import ChoiceInput, NumberInput, RuntimeInput, SeedInput
 from ui.words import say
 
 PLUMBING: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}

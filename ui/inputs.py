@@ -6,12 +6,9 @@ No message names a path: the same sentences go to whoever calls the API.
 
 from __future__ import annotations
 
-import math
 import re
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,23 +16,13 @@ from typing import Any, ClassVar
 from gradio.utils import get_upload_folder, is_in_or_equal
 from PIL import Image
 
-from data2vec_core.processing.audio_io import (
-    MODEL_RATE,
-    AudioError,
-    AudioTooLongError,
-    AudioTooShortError,
-    BrokenSamplesError,
-    EmptyAudioError,
+from data2vec_core.processing.audio_errors import (
     NotAudioError,
-    SilentAudioError,
-    Waveform,
-    audio_seconds,
-    load_audio,
 )
-from data2vec_core.processing.image_io import ImageError, ImageTooLargeError, load_image
-from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextError
-from data2vec_core.runtime_choice import RUNTIMES, TENSORFLOW_INSTALL, Runtime, has_tensorflow
-from ui.accelerator import is_lent
+from data2vec_core.processing.audio_io import audio_seconds, load_audio
+from data2vec_core.processing.image_io import load_image
+from data2vec_core.processing.samples import MODEL_RATE, Waveform
+from ui.refusals import refusals_in_words, sound_too_long
 from ui.settings import Settings
 from ui.words import say
 
@@ -284,126 +271,6 @@ class SeveralInput(Input):
 
     def limit(self, settings: Settings) -> str:
         return self.of.limit(settings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumberInput(Input):
-    """A setting on a scale; whole where its step is."""
-
-    standard: float
-    """Where it stands by default."""
-    least: float
-    most: float
-    step: float
-
-    is_setting: ClassVar[bool] = True
-
-    @property
-    def default(self) -> float:
-        return self.standard
-
-    def read(self, value: Any, settings: Settings) -> float:  # noqa: ARG002
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        is_whole = isinstance(self.step, int)
-        if not is_number or not self.least <= value <= self.most or (is_whole and value != int(value)):
-            key = "number.not_whole" if is_whole else "number.out_of_range"
-            raise ValueError(say(key, name=self.name, least=self.least, most=self.most))
-        return int(value) if is_whole else float(value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChoiceInput(Input):
-    """A setting that is one of a few."""
-
-    options: tuple[str, ...]
-    """The first one by default."""
-
-    is_setting: ClassVar[bool] = True
-
-    @property
-    def default(self) -> str:
-        return self.options[0]
-
-    def read(self, value: Any, settings: Settings) -> str:  # noqa: ARG002
-        if value not in self.options:
-            raise ValueError(say("choice.unknown", name=self.name, options=", ".join(self.options)))
-        return str(value)
-
-
-@dataclass(frozen=True)
-class RuntimeInput(Input):
-    """The framework that a model on pictures runs in."""
-
-    is_setting: ClassVar[bool] = True
-    is_of_loading: ClassVar[bool] = True
-
-    @property
-    def default(self) -> Runtime:
-        return RUNTIMES[0]
-
-    @property
-    def options(self) -> tuple[Runtime, ...]:
-        """Those of this host: a lent GPU is lent to PyTorch."""
-        return RUNTIMES if has_tensorflow() and not is_lent() else RUNTIMES[:1]
-
-    def read(self, value: Any, settings: Settings) -> Runtime:  # noqa: ARG002
-        if value not in RUNTIMES:
-            raise ValueError(say("choice.unknown", name=self.name, options=", ".join(RUNTIMES)))
-        if value not in self.options:
-            key = "runtime.lent" if is_lent() else "runtime.missing"
-            raise ValueError(say(key, command=TENSORFLOW_INSTALL))
-        runtime: Runtime = value
-        return runtime
-
-
-@dataclass(frozen=True)
-class SeedInput(Input):
-    """What a draw starts from. Left out, it is drawn, so that the answer can say how to have it again."""
-
-    is_setting: ClassVar[bool] = True
-    MOST: ClassVar[int] = 2**31 - 1
-
-    def read(self, value: Any, settings: Settings) -> int:
-        if value is None:
-            return secrets.randbelow(10_000)  # short enough to be told to somebody
-        number = NumberInput(self.name, standard=0, least=0, most=self.MOST, step=1)
-        return int(number.read(value, settings))
-
-
-_SENTENCES: tuple[tuple[type[ValueError], str], ...] = (
-    (AudioTooLongError, "sound.too_long"),
-    (AudioTooShortError, "sound.too_short"),
-    (EmptyAudioError, "sound.empty"),
-    (SilentAudioError, "sound.silent"),
-    (BrokenSamplesError, "sound.broken"),
-    (AudioError, "sound.unreadable"),
-    (ImageTooLargeError, "picture.too_large"),
-    (ImageError, "picture.unreadable"),
-    (EmptyTextError, "text.missing"),
-    (MaskCountError, "text.no_mask"),
-    (TextError, "text.too_many_tokens"),
-)
-"""What to tell the visitor when the library refuses an input; the first that fits counts."""
-
-
-@contextmanager
-def refusals_in_words(settings: Settings) -> Iterator[None]:
-    """Let the library's refusals of an input arrive as the page's sentences.
-
-    Raises:
-        ValueError: in place of an `AudioError`, an `ImageError` or a `TextError`.
-    """
-    try:
-        yield
-    except (AudioError, ImageError, TextError) as error:
-        key = next(key for kind, key in _SENTENCES if isinstance(error, kind))
-        limits = {"seconds": f"{settings.max_audio_seconds:g}", "megapixels": f"{settings.max_megapixels:g}"}
-        raise ValueError(say(key, **limits)) from None
-
-
-def sound_too_long(seconds: float) -> ValueError:
-    """The refusal of a sound that is longer than this."""
-    return ValueError(say("sound.too_long", seconds=f"{seconds:g}"))
 
 
 def _stated_seconds(path: str) -> float:

@@ -18,7 +18,8 @@ from gradio.context import Context
 
 from ui.errors import sentence
 from ui.fields import PLUMBING
-from ui.inputs import Sound, refusals_in_words, upload_path
+from ui.inputs import Sound, upload_path
+from ui.refusals import refusals_in_words
 from ui.service import Service
 from ui.views.live import heard, waiting
 from ui.views.notice import failed, introduction

@@ -16,8 +16,9 @@ from data2vec_core.checkpoints.card import PRETRAINING, Card
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.facts import Facts, folder_facts
 from data2vec_core.checkpoints.files import PROCESSOR_FILES
-from ui.catalogue import TOOLS, ModelEntry, Tool
+from ui.catalogue import TOOLS, Tool
 from ui.fetching import hub_name
+from ui.known_models import ModelEntry
 from ui.memory import megabytes
 from ui.service import Service
 from ui.words import say

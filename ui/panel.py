@@ -14,11 +14,12 @@ from typing import Any, Final
 import gradio as gr
 from gradio.components import Component
 
-from ui.catalogue import TOOLS, ModelEntry, ToolName
+from ui.catalogue import TOOLS, ToolName
 from ui.errors import sentence
 from ui.examples import shipped_examples
 from ui.fields import PLUMBING, Field, field
 from ui.inputs import PictureInput
+from ui.known_models import ModelEntry
 from ui.service import Answer, Service
 from ui.steps import Step
 from ui.views.labels import label_bars

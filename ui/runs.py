@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ui.inputs import sound_too_long
+from ui.refusals import sound_too_long
 from ui.steps import Step, in_turns
 from ui.words import say
 
@@ -109,7 +109,7 @@ def transcribe(
     Raises:
         ValueError: the sound cannot be used or is too long, or the checkpoint brings no words.
     """
-    from data2vec_core.processing.audio_io import AudioTooLongError
+    from data2vec_core.processing.audio_errors import AudioTooLongError
 
     is_search = search != "best_path"
     asked = task.with_search(beam if is_search else None, _lexicon(task) if search == "lexicon" else None)

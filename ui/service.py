@@ -15,11 +15,12 @@ from data2vec_core.checkpoints.errors import CheckpointError, NoHeadError
 from data2vec_core.linear_choice import LINEAR_CHOICES, LinearChoice, LinearKind
 from data2vec_core.runtime_choice import Runtime
 from ui import accelerator
-from ui.catalogue import INSIDE, TOOLS, Loadable, ModelEntry, Task, Tool, ToolName, known_models
+from ui.catalogue import INSIDE, TOOLS, Loadable, Task, Tool, ToolName
 from ui.examples import Example
 from ui.fetching import Downloads, hub_name
-from ui.inputs import refusals_in_words
+from ui.known_models import ModelEntry, known_models
 from ui.memory import Loaded, ModelMemory, Slot, linear_of, size_of
+from ui.refusals import refusals_in_words
 from ui.settings import Settings
 from ui.steps import Step
 from ui.words import say

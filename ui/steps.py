@@ -14,6 +14,9 @@ _Result = TypeVar("_Result")
 TURN = 0.3
 """Seconds of work after which the next word on its progress ends the turn."""
 
+WORKER = "work in turns"
+"""The name of the threads that do the work."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -60,7 +63,7 @@ def in_turns(work: Callable[[Callable[[float], None]], _Result]) -> Iterator[Ste
         except BaseException as error:  # raised again where it is waited for
             told.put(error)
 
-    worker = threading.Thread(target=run, daemon=True)
+    worker = threading.Thread(target=run, name=WORKER, daemon=True)
     worker.start()
     try:
         while True:

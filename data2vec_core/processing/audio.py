@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data2vec_core.checkpoints.files import write_json
-from data2vec_core.processing.audio_io import MODEL_RATE, Waveform, resample
 from data2vec_core.processing.processor import PREPROCESSOR_FILE, Processor, read_preprocessor
+from data2vec_core.processing.samples import MODEL_RATE, Waveform, resample
 
 Clip: TypeAlias = NDArray[Any] | Tensor | Sequence[float]
 

@@ -11,21 +11,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data2vec_core.processing.audio_errors import AudioTooLongError, EmptyAudioError, NotAudioError
 from data2vec_core.processing.resampling import Resampler
+from data2vec_core.processing.samples import MAX_CHANNELS, MODEL_RATE, Waveform, check_rate, finite, mono_samples
 
-MODEL_RATE: Final = 16_000
-"""Samples a second that every public data2vec checkpoint was trained at."""
-MIN_RATE, MAX_RATE = 100, 1_000_000
-"""Sampling rates outside these bounds are taken for a damaged header."""
-MAX_CHANNELS = 64
-"""A file with more channels than this is damaged, an array has its axes the wrong way round."""
-
-Waveform: TypeAlias = NDArray[np.float32]
 AudioSource: TypeAlias = str | Path | bytes | BinaryIO | NDArray[Any] | Sequence[float] | tuple[int, NDArray[Any]]
 _Block: TypeAlias = tuple[int, Waveform]
 """A rate and some samples at it."""
@@ -39,34 +33,6 @@ _FFMPEG_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,aac,asf,amr,avi,flv,mpegts,mpeg
 """Containers that ffmpeg may open. Naming them keeps playlists out, which could make it read other files."""
 _UNREADABLE = "This file is not a sound that can be read (WAV, FLAC, OGG and MP3 can)."
 _DAMAGED = "The sound is damaged and cannot be read to its end."
-
-
-class AudioError(ValueError):
-    """A sound cannot be used; the message says why in a sentence for the person who brought it."""
-
-
-class NotAudioError(AudioError):
-    """There is no file, or it is not a sound that can be decoded."""
-
-
-class EmptyAudioError(AudioError):
-    """The sound has no samples."""
-
-
-class AudioTooLongError(AudioError):
-    """The sound is longer than allowed."""
-
-
-class AudioTooShortError(AudioError):
-    """The sound is shorter than the first frame of a model."""
-
-
-class SilentAudioError(AudioError):
-    """The sound holds nothing that could be heard."""
-
-
-class BrokenSamplesError(AudioError):
-    """Samples are NaN or infinite, or of a type that is not sound."""
 
 
 def load_audio(
@@ -145,7 +111,7 @@ def open_audio(
             raise NotAudioError(f"A sound is a file, its bytes or an array of samples, not {type(source).__name__}.")
         if sampling_rate is None:
             raise ValueError("sampling_rate: an array of samples needs its rate in samples a second")
-        _check_rate(sampling_rate)
+        check_rate(sampling_rate)
         _check_seconds(len(array) / sampling_rate, max_seconds)
         yield OpenedAudio(partial(_array_blocks, array, sampling_rate), target_rate, files)
 
@@ -192,74 +158,6 @@ def stream_audio(
             yield from _resampled(((rate, block) for block in blocks), target_rate)
         except soundfile.LibsndfileError:
             raise NotAudioError(_DAMAGED) from None
-
-
-def mono_samples(array: NDArray[Any], rate: int) -> Waveform:
-    """(samples,) or (samples, channels) of PCM or floats as (samples,) float32 at the same rate.
-
-    Raises:
-        AudioError: (a ValueError) a rate that no sound has, or samples that are not finite numbers.
-        ValueError: more axes, or more channels than any recording has.
-    """
-    _check_rate(rate)
-    return _finite(mix_down(pcm_to_float(array)))
-
-
-def pcm_to_float(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Samples as float32, of the same shape: integers over their full scale, floats as they are.
-
-    Unsigned integers have their zero in the middle of the range, as in 8-bit wave files.
-
-    Raises:
-        BrokenSamplesError: not numbers, or 64-bit integers, whose scale nobody can know.
-    """
-    kind, width = array.dtype.kind, array.dtype.itemsize
-    if kind == "f":
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the caller refuses
-            return array.astype(np.float32)
-    if kind not in "iu" or width > 4:
-        if array.size == 0:
-            return array.astype(np.float32)
-        hint = "; PCM needs an integer type of its own width, such as int16" if kind in "iu" else ""
-        raise BrokenSamplesError(f"Samples of type {array.dtype} are not sound{hint}.")
-    half_range = 1 << (8 * width - 1)
-    centre = half_range if kind == "u" else 0
-    return ((array.astype(np.float64) - centre) / half_range).astype(np.float32)
-
-
-def mix_down(array: NDArray[np.float32]) -> Waveform:
-    """(samples,) or (samples, channels) to (samples,): the mean over channels.
-
-    Raises:
-        ValueError: another number of axes, or more channels than any recording has.
-    """
-    if array.ndim == 1:
-        return array
-    if array.ndim != 2 or array.shape[1] > MAX_CHANNELS:
-        raise ValueError(f"samples should be (samples,) or (samples, channels), got shape {array.shape}")
-    if array.shape[1] == 0:
-        return np.zeros(0, np.float32)
-    return array.mean(axis=1, dtype=np.float32)
-
-
-def resample(samples: Waveform, rate: int, target_rate: int = MODEL_RATE) -> Waveform:
-    """(samples,) at one rate to (about samples * target_rate / rate,) at another, band-limited."""
-    if rate == target_rate or samples.size == 0:
-        return samples
-    import soxr  # loaded only where a sound needs it
-
-    return soxr.resample(samples, rate, target_rate, quality="HQ").astype(np.float32, copy=False)
-
-
-def loudest_level(samples: Waveform, rate: int = MODEL_RATE) -> float:
-    """Root mean square of the loudest 20 ms, in dB relative to full scale; minus infinity for digital silence.
-
-    The mean of each window is taken out first, so that a constant offset counts as silence.
-    """
-    window = max(1, min(rate // 50, len(samples)))
-    windows = samples[: len(samples) // window * window].reshape(-1, window).astype(np.float64)  # (windows, samples)
-    loudest = windows.std(axis=1).max(initial=0.0)
-    return 20 * math.log10(loudest) if loudest > 0 else -math.inf
 
 
 def _given(source: str | Path | bytes | BinaryIO) -> Path | BinaryIO:
@@ -332,7 +230,7 @@ def _open_sound(path: str | Path) -> Iterator[Any]:
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw, which has no header
         raise NotAudioError(_UNREADABLE) from None
     with sound:
-        _check_rate(sound.samplerate)
+        check_rate(sound.samplerate)
         _check_channels(sound.channels)
         yield sound
 
@@ -345,7 +243,7 @@ def _file_blocks(file: Path | BinaryIO, max_seconds: float | None) -> Iterator[_
         file.seek(0)
     with soundfile.SoundFile(file) as sound:
         rate = sound.samplerate
-        _check_rate(rate)
+        check_rate(rate)
         _check_channels(sound.channels)
         if sound.frames < _UNSTATED:
             _check_seconds(sound.frames / rate, max_seconds)
@@ -371,7 +269,7 @@ def _mono_blocks(sound: Any, frames: int = -1) -> Iterator[Waveform]:
     sound.seekable = lambda: False
     while len(block := sound.read(size if frames < 0 else min(size, frames), dtype="float32", always_2d=True)):
         frames -= len(block) if frames > 0 else 0
-        yield _finite(block.mean(axis=1, dtype=np.float32))
+        yield finite(block.mean(axis=1, dtype=np.float32))
 
 
 def _resampled(blocks: Iterator[_Block], target_rate: int) -> Iterator[Waveform]:
@@ -405,17 +303,6 @@ def _by_ffmpeg(source: Path | BinaryIO, max_seconds: float | None) -> Iterator[P
         if converted.stat().st_size > 0.99 * _FFMPEG_BYTES:  # it stops before it
             raise AudioTooLongError("The sound is too long: as a wave file, it would be larger than what is kept.")
         yield converted
-
-
-def _finite(samples: Waveform) -> Waveform:
-    if not np.isfinite(samples).all():
-        raise BrokenSamplesError("The sound has samples that are not numbers (NaN or infinite).")
-    return samples
-
-
-def _check_rate(rate: int) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise NotAudioError(f"A sampling rate of {rate} Hz is not one of a sound ({MIN_RATE} to {MAX_RATE} are read).")
 
 
 def _check_channels(channels: int) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from data2vec_core.processing.audio_io import MODEL_RATE, Waveform, loudest_level
+from data2vec_core.processing.samples import MODEL_RATE, Waveform, loudest_level
 
 _VARIANCE_FLOOR = 1e-7  # as in `audio.normalise`
 
@@ -44,7 +44,7 @@ class SoundStatistics:
 
     @property
     def loudest_level(self) -> float:
-        """What `audio_io.loudest_level` finds in the whole."""
+        """What `samples.loudest_level` finds in the whole."""
         is_short = self.samples == len(self._rest)
         return loudest_level(self._rest, self._rate) if is_short else self._loudest
 

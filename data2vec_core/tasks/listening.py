@@ -14,7 +14,9 @@ from data2vec_core.audio.model import AudioPretrainedModel
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError, Waveform, load_audio
+from data2vec_core.processing.audio_errors import AudioTooShortError
+from data2vec_core.processing.audio_io import AudioSource, load_audio
+from data2vec_core.processing.samples import Waveform
 from data2vec_core.processing.sound_statistics import SoundStatistics
 from data2vec_core.tasks.task import Model, Task
 from data2vec_core.trace import Trace

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data2vec_core.processing.audio_io import Waveform, loudest_level, mono_samples
 from data2vec_core.processing.resampling import Resampler
+from data2vec_core.processing.samples import Waveform, loudest_level, mono_samples
 from data2vec_core.processing.sound_statistics import SoundStatistics
 from data2vec_core.tasks.results import LiveText
 from data2vec_core.tasks.transcription import REACH, Transcriber

@@ -14,7 +14,8 @@ from data2vec_core.audio.xvector import Data2VecAudioForXVector
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import read_json, write_json
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioSource, AudioTooShortError
+from data2vec_core.processing.audio_errors import AudioTooShortError
+from data2vec_core.processing.audio_io import AudioSource
 from data2vec_core.tasks.listening import ListeningTask
 from data2vec_core.tasks.results import Verification
 

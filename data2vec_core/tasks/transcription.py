@@ -15,11 +15,13 @@ from data2vec_core.audio.lengths import frame_count
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.linear_choice import LinearChoice
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioSource, OpenedAudio, SilentAudioError, Waveform, open_audio
+from data2vec_core.processing.audio_errors import SilentAudioError
+from data2vec_core.processing.audio_io import AudioSource, OpenedAudio, open_audio
 from data2vec_core.processing.ctc import CTCDecoding, CTCSpan, CTCTokenizer
 from data2vec_core.processing.ctc_alignment import best_alignment
 from data2vec_core.processing.ctc_beam import BestPath, PrefixBeam, Words
 from data2vec_core.processing.lexicon import Lexicon
+from data2vec_core.processing.samples import Waveform
 from data2vec_core.processing.sound_statistics import SoundStatistics
 from data2vec_core.tasks.listening import ListeningTask
 from data2vec_core.tasks.progress import Progress, stretch, unwatched

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.checkpoints.files import read_json, write_json
-from data2vec_core.processing.audio_io import Waveform
+from data2vec_core.processing.samples import Waveform
 
 WINDOWS_FILE = "windows.json"
 """Beside the weights of a checkpoint that has learnt from clips of another length than most."""

@@ -18,7 +18,7 @@ from data2vec_core.pretraining.plan import Plan
 from data2vec_core.pretraining.schedule import TeacherDecay, TriStage
 from data2vec_core.pretraining.targets import TargetRule
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.backbones.backbone import Backbone
 from recipes.batching import LengthBatches
 from recipes.packs import read_clips

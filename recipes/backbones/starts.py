@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from data2vec_core.audio.model import Data2VecAudioModel
 from data2vec_core.pretraining.distributed import Shard
 from data2vec_core.pretraining.loop import Batches
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.vision.model import Data2VecVisionModel
 

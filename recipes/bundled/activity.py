@@ -14,7 +14,7 @@ from data2vec_core import Data2VecAudioForAudioFrameClassification
 from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.pretraining.schedule import WarmupCosine
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.tasks.speaker_activity import SPEAKERS, Smoothing, SpeakerActivity
 from recipes.bundled import speakers
 from recipes.bundled.model import BundledModel

@@ -11,8 +11,8 @@ import numpy as np
 
 from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.pretraining.schedule import TriStage
-from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.lexicon import Lexicon
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.tasks.transcription import Transcriber
 from data2vec_core.tasks.windows import Windows
 from recipes.bundled.model import BundledModel, Sitting

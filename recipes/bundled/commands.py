@@ -10,7 +10,7 @@ import numpy as np
 
 from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.pretraining.schedule import WarmupCosine
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.tasks.audio_classification import AudioClassifier
 from recipes.bundled.model import BundledModel, Sitting
 from recipes.bundled.scores import accuracies

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from data2vec_core.checkpoints.card import Modality
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.packs import Split, read_clips, read_pictures, read_records
 from recipes.sound import Samples
 

@@ -11,7 +11,7 @@ from data2vec_core import Data2VecAudioForXVector
 from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.pretraining.schedule import WarmupCosine
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.tasks.speaker_verification import SpeakerVerifier, save_threshold
 from recipes.bundled.model import BundledModel
 from recipes.finetuning.plan import FinePlan

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from data2vec_core import Data2VecAudioForXVector
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.finetuning.examples import Example
 from recipes.finetuning.learning import FineTuning
 from recipes.finetuning.plan import FinePlan

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from data2vec_core import Data2VecAudioForCTC
 from data2vec_core.audio.model import Frames
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.ctc import CTCTokenizer
 from data2vec_core.processing.lexicon import Lexicon
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.batching import LengthBatches
 from recipes.finetuning.examples import Example
 from recipes.finetuning.learning import FineTuning

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data2vec_core.checkpoints.card import Modality
-from data2vec_core.processing.audio_io import MODEL_RATE
+from data2vec_core.processing.samples import MODEL_RATE
 from recipes.health.report import Scored
 from recipes.packs import Split, read_clips, read_pictures, read_records
 from recipes.sight import as_tensor

@@ -18,12 +18,8 @@ from typing import Final
 from tqdm import tqdm
 
 from data2vec_core.checkpoints.card import Modality
-from data2vec_core.processing.audio_io import (
-    AudioTooLongError,
-    AudioTooShortError,
-    EmptyAudioError,
-    audio_seconds,
-)
+from data2vec_core.processing.audio_errors import AudioTooLongError, AudioTooShortError, EmptyAudioError
+from data2vec_core.processing.audio_io import audio_seconds
 from data2vec_core.processing.image_io import DEFAULT_MAX_PIXELS, ImageTooLargeError, image_size
 from recipes.own.text_files import (
     SUFFIXES,

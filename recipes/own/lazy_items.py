@@ -13,8 +13,10 @@ from typing import TypeVar, overload
 import numpy as np
 from torch import Tensor
 
-from data2vec_core.processing.audio_io import MODEL_RATE, EmptyAudioError, Waveform, stream_audio
+from data2vec_core.processing.audio_errors import EmptyAudioError
+from data2vec_core.processing.audio_io import stream_audio
 from data2vec_core.processing.image_io import load_image
+from data2vec_core.processing.samples import MODEL_RATE, Waveform
 from recipes.own.folders import Account, Folder, reason_for
 from recipes.sight import as_tensor
 

@@ -23,8 +23,10 @@ from data2vec_core.audio.lengths import frame_count
 from data2vec_core.checkpoints.card import Modality
 from data2vec_core.pretrained import PretrainedModel
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioTooShortError, Waveform, stream_audio
+from data2vec_core.processing.audio_errors import AudioTooShortError
+from data2vec_core.processing.audio_io import stream_audio
 from data2vec_core.processing.image import ImageProcessor
+from data2vec_core.processing.samples import Waveform
 from data2vec_core.processing.text import TextTokenizer
 from data2vec_core.trace import Trace
 from recipes.own.folders import Entry, Folder

@@ -33,9 +33,9 @@ from data2vec_core.pretraining.schedule import Schedule, WarmupCosine
 from data2vec_core.pretraining.start import encoder_class, load_student, load_teacher
 from data2vec_core.processing.any import modality_of
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import MODEL_RATE
 from data2vec_core.processing.image import ImageProcessor
 from data2vec_core.processing.processor import Processor
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.processing.text import TextTokenizer, train_tokenizer
 from data2vec_core.text.model import Data2VecTextModel
 from data2vec_core.vision.model import Data2VecVisionModel

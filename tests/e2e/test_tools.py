@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, expect
 from data2vec_core.checkpoints.card import Card
 from tests.e2e.conftest import Visit
 from tests.lab import running
-from ui.catalogue import ModelEntry
+from ui.known_models import ModelEntry
 from ui.service import Service
 from ui.settings import Settings
 from ui.words import say

@@ -16,7 +16,7 @@ from data2vec_core.checkpoints.card import Card
 from data2vec_core.tasks import Transcript, Word
 from tests.e2e.conftest import Visit
 from tests.lab import running
-from ui.catalogue import ModelEntry
+from ui.known_models import ModelEntry
 from ui.live import listeners_of
 from ui.service import Service
 from ui.settings import Settings

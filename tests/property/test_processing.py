@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import mix_down, pcm_to_float, resample
 from data2vec_core.processing.ctc import CTCTokenizer
 from data2vec_core.processing.image import ImageProcessor, semantic_maps
+from data2vec_core.processing.samples import mix_down, pcm_to_float, resample
 from data2vec_core.processing.text import train_tokenizer
 
 LETTERS = CTCTokenizer.of_characters()

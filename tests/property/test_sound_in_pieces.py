@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data2vec_core.processing.audio import normalise
-from data2vec_core.processing.audio_io import loudest_level, resample
 from data2vec_core.processing.resampling import Resampler
+from data2vec_core.processing.samples import loudest_level, resample
 from data2vec_core.processing.sound_statistics import SoundStatistics
 
 seeds = st.integers(0, 10_000)

@@ -19,7 +19,12 @@ from data2vec_core import Data2VecAudioForCTC
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.presets import PRESETS
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioTooLongError, AudioTooShortError, EmptyAudioError, SilentAudioError
+from data2vec_core.processing.audio_errors import (
+    AudioTooLongError,
+    AudioTooShortError,
+    EmptyAudioError,
+    SilentAudioError,
+)
 from data2vec_core.processing.ctc import CTCTokenizer
 from data2vec_core.processing.lexicon import LEXICON_FILE, Lexicon
 from data2vec_core.tasks import AudioClassifier, Transcriber, Transcript

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data2vec_core.processing.audio_io import BrokenSamplesError, NotAudioError
+from data2vec_core.processing.audio_errors import BrokenSamplesError, NotAudioError
 from data2vec_core.processing.lexicon import Lexicon
 from data2vec_core.tasks import Transcriber
 from data2vec_core.tasks.live_transcription import LiveTranscriber

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data2vec_core.checkpoints.errors import CheckpointError
-from data2vec_core.processing.audio_io import BrokenSamplesError, SilentAudioError
+from data2vec_core.processing.audio_errors import BrokenSamplesError, SilentAudioError
 from data2vec_core.processing.lexicon import Lexicon
 from data2vec_core.tasks import Transcriber, Transcript
 from data2vec_core.tasks.windows import WINDOWS_FILE, Windows

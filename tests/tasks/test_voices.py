@@ -14,7 +14,7 @@ from data2vec_core import Data2VecAudioForAudioFrameClassification
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.presets import PRESETS
 from data2vec_core.processing.audio import SpeechFeatureExtractor
-from data2vec_core.processing.audio_io import AudioTooShortError
+from data2vec_core.processing.audio_errors import AudioTooShortError
 from data2vec_core.tasks import SpeakerActivity, SpeakerVerifier
 from data2vec_core.tasks.speaker_activity import ACTIVITY_FILE, CLASSES, Smoothing
 from data2vec_core.tasks.speaker_verification import VERIFICATION_FILE, load_threshold, save_threshold

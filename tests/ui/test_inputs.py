@@ -11,18 +11,9 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from data2vec_core.processing.text_errors import EmptyTextError, MaskCountError, TextTooLongError
-from ui.inputs import (
-    Input,
-    LinesInput,
-    NumberInput,
-    PictureInput,
-    SeedInput,
-    SeveralInput,
-    SoundInput,
-    TextInput,
-    refusals_in_words,
-    upload_path,
-)
+from ui.inputs import Input, LinesInput, PictureInput, SeveralInput, SoundInput, TextInput, upload_path
+from ui.options import NumberInput, SeedInput
+from ui.refusals import refusals_in_words
 from ui.settings import Settings
 from ui.words import say
 

@@ -12,10 +12,10 @@ import pytest
 from gradio.components import Component
 
 from data2vec_core.checkpoints.card import MODALITIES
-from ui.catalogue import known_models
 from ui.inside import VIEWS as INSIDE_VIEWS
 from ui.inside.selection import OWN, VIEWS, Looked, Selection, inside_examples, read_selection, source_of, whole
 from ui.inside.tab import Inside, Pairs, Updates, View
+from ui.known_models import known_models
 from ui.service import Service
 from ui.settings import Settings
 from ui.views.selector import selectable

@@ -16,8 +16,8 @@ from data2vec_core.checkpoints.card import Card, Metric
 from data2vec_core.checkpoints.errors import CheckpointError
 from tests.hub import COMMIT, LocalHub, running_hub
 from tests.unit.test_checkpoints_convert import Explosive, pretrained_audio, pretrained_vision, saved
-from ui.catalogue import ModelEntry
 from ui.fetching import Cancelled, Downloads, hub_name
+from ui.known_models import ModelEntry
 from ui.models import ModelsTab, build
 from ui.newcomers import find_here, find_on_hub
 from ui.service import Service

@@ -9,12 +9,12 @@ import gradio as gr
 import pytest
 
 import ui.fields
-import ui.inputs
+import ui.options
 from data2vec_core.runtime_choice import TENSORFLOW_INSTALL
 from ui.catalogue import INSIDE, TOOLS, ToolName
 from ui.fields import Field
-from ui.inputs import RuntimeInput
 from ui.memory import Loaded
+from ui.options import RuntimeInput
 from ui.service import Service
 from ui.settings import Settings
 from ui.views.models import memory
@@ -29,17 +29,17 @@ ON_PICTURES: list[ToolName] = ["classify_image", "classify_images", "explain_ima
 
 @pytest.fixture
 def is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui.inputs, "has_tensorflow", lambda: True)
+    monkeypatch.setattr(ui.options, "has_tensorflow", lambda: True)
 
 
 @pytest.fixture
 def is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui.inputs, "has_tensorflow", lambda: False)
+    monkeypatch.setattr(ui.options, "has_tensorflow", lambda: False)
 
 
 @pytest.fixture
 def is_lent(monkeypatch: pytest.MonkeyPatch, is_installed: None) -> None:  # noqa: ARG001
-    for module in (ui.inputs, ui.fields):
+    for module in (ui.options, ui.fields):
         monkeypatch.setattr(module, "is_lent", lambda: True)
 
 

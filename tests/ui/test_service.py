@@ -15,9 +15,10 @@ from data2vec_core.checkpoints import hub
 from data2vec_core.checkpoints.card import Card
 from data2vec_core.checkpoints.errors import CheckpointError
 from data2vec_core.tasks.results import Classification, LabelScore
-from ui.catalogue import PUBLIC_MODELS, TOOLS, ModelEntry, Tool
+from ui.catalogue import TOOLS, Tool
 from ui.examples import Example
 from ui.fetching import Downloads
+from ui.known_models import PUBLIC_MODELS, ModelEntry
 from ui.service import Answer, Service
 from ui.settings import Settings
 from ui.steps import Step

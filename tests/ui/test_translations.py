@@ -16,8 +16,9 @@ from analysis.item_sets import item_set, item_sets
 from analysis.items.photographs import photographs
 from analysis.recordings import bundled_recordings, load_recording
 from data2vec_core.checkpoints.bundled import BundledModel, bundled_models
-from ui.catalogue import PUBLIC_MODELS, TOOLS
+from ui.catalogue import TOOLS
 from ui.examples import EXAMPLES_FOLDER, INPUTS_FILE
+from ui.known_models import PUBLIC_MODELS
 from ui.views.labels import display_name
 from ui.words import LANGUAGES, LOCALES, STANDARD, load_data_words, load_words
 

@@ -28,7 +28,7 @@ from data2vec_core.tasks.results import (
     Verification,
     Word,
 )
-from ui.catalogue import ModelEntry
+from ui.known_models import ModelEntry
 from ui.runs import ComparedVoices
 from ui.views.choices import weighed
 from ui.views.continued import continued

@@ -13,9 +13,10 @@ from data2vec_core.checkpoints.card import MODALITIES
 from data2vec_core.runtime_choice import RUNTIMES
 from ui.catalogue import TOOLS
 from ui.fields import HINTS, key_of
-from ui.inputs import RuntimeInput, SeveralInput
+from ui.inputs import SeveralInput
 from ui.inside import VIEWS as INSIDE_VIEWS
 from ui.inside.selection import VIEWS, inside_examples
+from ui.options import RuntimeInput
 from ui.words import LOCALES, STANDARD, in_language, load_words, say, speaking, spoken, understood
 
 UI = LOCALES.parent

@@ -13,20 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data2vec_core.processing.audio_io import (
-    AudioTooLongError,
-    BrokenSamplesError,
-    EmptyAudioError,
-    NotAudioError,
-    audio_seconds,
-    load_audio,
-    loudest_level,
-    mix_down,
-    open_audio,
-    pcm_to_float,
-    resample,
-    stream_audio,
-)
+from data2vec_core.processing.audio_errors import AudioTooLongError, BrokenSamplesError, EmptyAudioError, NotAudioError
+from data2vec_core.processing.audio_io import audio_seconds, load_audio, open_audio, stream_audio
+from data2vec_core.processing.samples import loudest_level, mix_down, pcm_to_float, resample
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 

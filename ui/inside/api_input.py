@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from data2vec_core.checkpoints.card import MODALITIES
-from ui.inputs import ChoiceInput
 from ui.inside.selection import OWN, Looked, read_selection, source_of
+from ui.options import ChoiceInput
 from ui.service import Service
 from ui.words import say
 

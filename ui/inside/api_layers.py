@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypedDict
 
 from data2vec_core.checkpoints.card import MODALITIES
-from ui.inputs import ChoiceInput
 from ui.inside.layers_sections import MEASURES, compared
 from ui.inside.layers_sides import FIRST_SETS, Choice, kept, pair_of
 from ui.inside.selection import ENCODERS, Selection
+from ui.options import ChoiceInput
 from ui.service import Service
 from ui.words import say
 

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 from gradio.data_classes import FileData
 
-from ui.inputs import NumberInput
 from ui.inside.api_input import looking_at
+from ui.options import NumberInput
 from ui.service import Service
 from ui.views.stage_data import MOST_SEED, Asked
 

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 
 from data2vec_core.checkpoints.card import MODALITIES, Card, Metric, Modality
-from ui.catalogue import TOOLS, ModelEntry, Tool
+from ui.catalogue import TOOLS, Tool
+from ui.known_models import ModelEntry
 from ui.memory import Loaded, megabytes
 from ui.newcomers import Found
 from ui.views.tables import details_table, table

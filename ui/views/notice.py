@@ -7,7 +7,7 @@ from html import escape
 
 from data2vec_core.linear_choice import LinearKind
 from data2vec_core.runtime_choice import Runtime
-from ui.catalogue import ModelEntry
+from ui.known_models import ModelEntry
 from ui.views.labels import percent
 from ui.words import say, translated
 

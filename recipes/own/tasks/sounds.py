@@ -15,8 +15,10 @@ from data2vec_core import Data2VecAudioForXVector
 from data2vec_core.checkpoints.source import open_checkpoint
 from data2vec_core.config import Data2VecAudioConfig
 from data2vec_core.pretraining.schedule import Schedule, TriStage
-from data2vec_core.processing.audio_io import MODEL_RATE, AudioTooShortError, load_audio
+from data2vec_core.processing.audio_errors import AudioTooShortError
+from data2vec_core.processing.audio_io import load_audio
 from data2vec_core.processing.ctc import VOCAB_FILE, CTCTokenizer
+from data2vec_core.processing.samples import MODEL_RATE
 from data2vec_core.tasks.speaker_verification import save_threshold
 from recipes.finetuning.frames import SCORED_WITH, SpeakerTurns
 from recipes.finetuning.learning import FineTuning
