@@ -15,9 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from benchmarks import ROOT
 from recipes.readme import render
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS.md"
 SECTIONS: Final = {
     "forward": ["forward", "--runs", "5"],

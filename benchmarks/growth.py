@@ -12,10 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,9 +24,9 @@ import torch
 from analysis.figures.palette import categorical, hexadecimal
 from analysis.figures.style import row_of_panels, save, shared_legend
 from benchmarks.app import five_seconds, waits_of
-from benchmarks.memory import peak_above
+from benchmarks.memory import megabytes_printed, peak_above
 from benchmarks.reference import base_pair
-from benchmarks.running import ROOT, Endpoints, running
+from benchmarks.running import Endpoints, running
 from benchmarks.timing import add_options, announce, seconds_of
 
 FIGURE: Final = Path("docs/growth.svg")
@@ -112,13 +109,7 @@ def costs(name: str, runs: int) -> list[Cost]:
 
 
 def _megabytes(name: str, size: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.growth", "--memory-of", name, str(size)]
-    variables = {
-        **os.environ,
-        "MALLOC_MMAP_THRESHOLD_": "65536",
-    }  # freed blocks go back, and are counted when taken again
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=variables)
-    return float(done.stdout.split()[-1])
+    return megabytes_printed("benchmarks.growth", "--memory-of", name, str(size))
 
 
 def visitor_costs(runs: int) -> list[Cost]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from benchmarks import ROOT
 
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -26,6 +31,15 @@ def peak_above(work: Callable[[], object]) -> int:
     peak = _resident("VmHWM") - before
     del result
     return peak
+
+
+def megabytes_printed(*command: str) -> float:
+    """What `python -m command` prints at its end, in a process of its own whose allocator gives large blocks back as
+    soon as they are freed: kept ones would count for as long as the process lives, or not at all when taken again."""
+    variables = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    whole = [sys.executable, "-m", *command]
+    done = subprocess.run(whole, check=True, capture_output=True, text=True, cwd=ROOT, env=variables)
+    return float(done.stdout.split()[-1])
 
 
 def _resident(field: str) -> int:

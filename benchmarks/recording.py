@@ -10,8 +10,6 @@ The second row records hidden states alone, against not recording.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -20,7 +18,7 @@ import torch
 
 from analysis.attention_heads import record_heads
 from analysis.subject import Subject
-from benchmarks.memory import peak_above
+from benchmarks.memory import megabytes_printed, peak_above
 from benchmarks.reference import Pair, base_pair
 from benchmarks.timing import add_options, announce, row, times_of
 from data2vec_core.audio.model import AudioPretrainedModel
@@ -58,8 +56,7 @@ def ways(pair: Pair) -> dict[str, Callable[[], Any]]:
 
 def memory_of(part: str) -> float:
     """Megabytes, measured in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.recording", "--part", part, f"--threads={torch.get_num_threads()}"]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    return megabytes_printed("benchmarks.recording", "--part", part, f"--threads={torch.get_num_threads()}")
 
 
 def main(arguments: list[str] | None = None) -> None:
