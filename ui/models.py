@@ -52,8 +52,9 @@ class ModelsTab:
         self._unloading: tuple[gr.Row, gr.Dropdown] | None = None
         self._linear: gr.Radio | None = None
         if service.settings.allow_unloading:
-            self._lay_out_unloading()
+            chooser, button, said = self._lay_out_unloading()
             self._lay_out_linear()
+            button.click(in_language(self.unload), [chooser, self._chosen], [said, *self._seen], **PLUMBING)
         gr.HTML(f"<h3>{escape(say('models.load_title'))}</h3>", elem_classes="html-plain")
         self._lay_out_loading()
         self._list.choose(in_language(self.show_card), None, [self._chosen, self._card], **PLUMBING)
@@ -154,13 +155,14 @@ class ModelsTab:
             return [failed(sentence(error)), None, gr.Button(interactive=False)]
         return [found_facts(found), found, gr.Button(interactive=True)]
 
-    def _lay_out_unloading(self) -> None:
+    def _lay_out_unloading(self) -> tuple[gr.Dropdown, gr.Button, gr.HTML]:
+        """What is chosen from, what is pressed, and where an error is said."""
         with gr.Row(elem_classes=["buttons", "unloading"], visible=False) as row:
             chooser = gr.Dropdown(choices=[], label=say("models.loaded_model"), scale=4, elem_id="models-loaded")
             button = gr.Button(say("models.unload"), scale=1, elem_id="models-unload")
         said = gr.HTML("", elem_id="models-unloaded", elem_classes=["result", "html-plain", "low"])
         self._unloading = (row, chooser)
-        button.click(in_language(self.unload), [chooser, self._chosen], [said, *self._seen], **PLUMBING)
+        return chooser, button, said
 
     def _lay_out_linear(self) -> None:
         if accelerator.is_lent():

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit
+from tests.e2e.walk import painted, settle, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -77,14 +78,15 @@ def test_a_head_and_a_place_are_chosen_by_pointing_and_by_keys(visit: Visit) -> 
 
 def test_choosing_redraws_without_the_server(visit: Visit) -> None:
     page = look(visit)
-    page.wait_for_timeout(500)
+    settle(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    before = page.evaluate("() => document.querySelector('figure.matrix canvas').toDataURL()")
+    matrix = page.locator("figure.matrix canvas")
+    before = painted(matrix)
     page.locator("figure.heads .plot").press("ArrowDown")
     expect(told(page)).to_contain_text("Layer 2")
-    page.wait_for_timeout(800)
-    assert page.evaluate("() => document.querySelector('figure.matrix canvas').toDataURL()") != before
+    until(page, lambda: painted(matrix), lambda now: now != before)
+    settle(page)
     assert asked == []
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Visit
 from tests.e2e.test_accessibility import audit
-from tests.e2e.walk import drawn, settle
+from tests.e2e.walk import painted, settle, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -41,12 +42,6 @@ def choose(page: Page, place: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def painted(page: Page, selector: str) -> str:
-    """A canvas as it is."""
-    drawn(page)
-    return str(page.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()"))
-
-
 def test_it_states_what_it_compares_and_a_null_stands_beside_it(page: Page) -> None:
     told = page.locator("#layers-compare .statement")
     expect(told).to_contain_text("n = 31 pairs")
@@ -75,12 +70,13 @@ def test_what_the_keyboard_only_passes_through_and_another_measure_leave_the_res
 
 
 def test_one_selection_goes_through_all_maps(page: Page) -> None:
-    maps = [f".small-maps figure:nth-child({number}) canvas" for number in (1, 2)]
-    before = [painted(page, one) for one in maps]
+    maps = [page.locator(f".small-maps figure:nth-child({number}) canvas") for number in (1, 2)]
+    before = [painted(one) for one in maps]
     page.locator(".layer-maps .item select").select_option(index=3)
     told = page.locator(".layer-maps .told")
     expect(told).to_contain_text("Nearest:")
-    assert all(painted(page, one) != picture for one, picture in zip(maps, before, strict=True))
+    for one, picture in zip(maps, before, strict=True):
+        until(page, partial(painted, one), picture.__ne__)
     first = told.inner_text()
     page.locator(".layer-maps .large figure canvas").focus()
     page.keyboard.press("ArrowRight")

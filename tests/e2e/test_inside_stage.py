@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Visit
-from tests.e2e.walk import drawn
+from tests.e2e.walk import drawn, painted, settle, until
 from ui.words import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -21,13 +21,17 @@ def see(visit: Visit, modality: str, more: str = "") -> None:
     """Follow a link to the stage."""
     visit.page.goto(f"{visit.home}/?tab=inside&tool=stage&modality={modality}{more}")
     visit.page.locator(".stage .sums .number").first.wait_for()
-    visit.page.wait_for_timeout(500)
+    settle(visit.page)
 
 
 def address(visit: Visit) -> dict[str, str]:
-    """What the address holds, once it has been written."""
-    visit.page.wait_for_timeout(500)
+    """What the address holds now: it is written a moment after each change."""
     return {name: values[0] for name, values in parse_qs(urlsplit(visit.page.url).query).items()}
+
+
+def expect_address(visit: Visit, **expected: str | None) -> None:
+    """Wait until the address holds what is expected; None for what is not in it."""
+    until(visit.page, lambda: address(visit), lambda held: all(held.get(name) == expected[name] for name in expected))
 
 
 def count(visit: Visit) -> int:
@@ -68,7 +72,7 @@ def test_patches_are_painted_by_pointer(visit: Visit) -> None:
     assert page.locator(".stage .stale").inner_text() == say("stage.stale")
     run(visit)
     assert numbers(visit) != before
-    assert address(visit)["masked"] == f"0-{row - 1}"
+    expect_address(visit, masked=f"0-{row - 1}")
     page.locator("[data-do=invert]").click()
     drawn(visit.page)
     total = int(re.findall(r"\d+", page.locator(".stage .count").inner_text())[1])
@@ -78,8 +82,7 @@ def test_patches_are_painted_by_pointer(visit: Visit) -> None:
     page.locator(".stage .seed").fill("7")
     page.locator("[data-do=own]").click()
     page.wait_for_function("document.querySelector('.stage .facts').textContent.includes('seed 7')")
-    assert "masked" not in address(visit)
-    assert address(visit)["seed"] == "7"
+    expect_address(visit, masked=None, seed="7")
     assert visit.complaints == []
 
 
@@ -100,7 +103,7 @@ def test_tokens_are_painted_by_keys(visit: Visit) -> None:
     assert count(visit) == 1
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.stage .stale').textContent === ''")
-    assert address(visit)["masked"] == "1"
+    expect_address(visit, masked="1")
     hidden = page.locator(".stage .student .hidden-place")
     assert hidden.all_inner_texts() == ["<mask>"]
     page.keyboard.press("ArrowLeft")
@@ -112,20 +115,20 @@ def test_tokens_are_painted_by_keys(visit: Visit) -> None:
 def test_another_rule_changes_target_and_error_without_the_server(visit: Visit) -> None:
     see(visit, "vision", "&position=5")
     page, before, asked = visit.page, numbers(visit), []
-    painted = "() => document.querySelector('.stage .target canvas').toDataURL()"
-    target = page.evaluate(painted)
+    target = page.locator(".stage .target canvas")
+    picture = painted(target)
     page.on("request", lambda request: asked.append(request.url))
     slider = page.locator(".stage input.k")
     own = slider.input_value()
     slider.focus()
     page.keyboard.press("Home")
     assert numbers(visit)[0] != before[0]
-    assert page.evaluate(painted) != target
+    until(page, lambda: painted(target), lambda now: now != picture)
     expect(page.locator(".stage .tile:not(.out)")).to_have_count(1)
     assert "trained for K" in page.locator(".stage .facts").inner_text()
     page.locator("[data-tensor]:not([aria-pressed=true])").click()
     other = numbers(visit)
-    held = address(visit)
+    held = until(page, lambda: address(visit), lambda held: {"k", "tensor"} <= held.keys())
     assert held["k"] == "1"
     assert held["tensor"] in ("hidden", "feed_forward")
     assert [one for one in asked if "queue" in one] == []
@@ -141,11 +144,10 @@ def test_a_link_restores_mask_seed_and_rule(visit: Visit) -> None:
     assert count(visit) == 6
     assert visit.page.locator("[data-tensor=hidden]").get_attribute("aria-pressed") == "true"
     assert visit.page.locator(".stage input.k").input_value() == "1"
-    held = address(visit)
-    assert (held["masked"], held["k"], held["tensor"], held["position"]) == ("3-7,12", "1", "hidden", "5")
+    expect_address(visit, masked="3-7,12", k="1", tensor="hidden", position="5")
     see(visit, "audio", "&k=99&tensor=values&masked=a,900000&seed=-4")
     assert count(visit) > 0, "what cannot be is the method's own"
-    assert not {"k", "tensor", "masked", "seed"} & address(visit).keys()
+    expect_address(visit, k=None, tensor=None, masked=None, seed=None)
     assert visit.complaints == []
 
 
@@ -153,15 +155,14 @@ def test_a_place_is_selected_in_all_views_and_told(visit: Visit) -> None:
     see(visit, "vision")
     page = visit.page
     page.locator(".stage .target canvas").click(position={"x": 6, "y": 6})
-    assert address(visit)["position"] == "0"
+    expect_address(visit, position="0")
     box = page.locator(".stage .target canvas").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
-    last = address(visit)["position"]
-    assert int(last) > 0
+    last = until(page, lambda: address(visit).get("position", "0"), lambda position: position != "0")
     assert f"Patch {last}" in page.locator(".stage .told").inner_text()
     page.locator(".stage .tile").nth(1).click()
-    assert address(visit)["layer"] == "2"
+    expect_address(visit, layer="2")
     page.locator(".stage details.table summary").click()
     expect(page.locator(".stage .table tbody tr")).to_have_count(count(visit))
     page.locator("[data-measure=rank]").click()

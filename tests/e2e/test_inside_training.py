@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from playwright.sync_api import Page, expect
 from analysis.recordings import load_recording
 from tests.e2e.conftest import Visit
 from tests.e2e.test_accessibility import audit
-from tests.e2e.walk import drawn, settle
+from tests.e2e.walk import painted, settle, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -40,12 +41,6 @@ def page(visit: Visit) -> Iterator[Page]:
     assert visit.other_hosts == []
 
 
-def painted(page: Page, selector: str) -> str:
-    """A canvas as it is."""
-    drawn(page)
-    return str(page.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()"))
-
-
 def test_a_link_opens_the_chosen_recordings(visit: Visit) -> None:
     page = arrive(visit)
     page.locator(".replay .first").select_option("k1")
@@ -63,10 +58,8 @@ def test_moving_asks_the_server_for_nothing_and_tells_the_numbers(page: Page) ->
     recording = load_recording("healthy")
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    before = {
-        place: painted(page, place)
-        for place in (".replay .map canvas", ".replay .gaze canvas", ".replay .curves canvas")
-    }
+    canvases = [page.locator(f".replay .{part} canvas") for part in ("map", "gaze", "curves")]
+    before = [painted(canvas) for canvas in canvases]
     page.locator(".scrub").focus()
     for _ in range(14):
         page.keyboard.press("ArrowLeft")
@@ -75,7 +68,8 @@ def test_moving_asks_the_server_for_nothing_and_tells_the_numbers(page: Page) ->
     now = page.locator(".now").inner_text()
     assert f"The whole method, step {step}: loss {recording.loss[14]:.2f}" in now
     assert "tau = 0: the teacher is the student, step" in now
-    assert all(painted(page, place) != picture for place, picture in before.items())
+    for canvas, picture in zip(canvases, before, strict=True):
+        until(page, partial(painted, canvas), picture.__ne__)
     assert [url for url in requests if not url.startswith("data:") and "heartbeat" not in url] == []
 
 
@@ -91,8 +85,9 @@ def test_it_plays_to_the_end_and_pauses(page: Page) -> None:
     expect(play).to_contain_text("Play")
     expect(page.locator(".now")).to_have_attribute("aria-live", "polite")
     at = page.locator(".scrub").input_value()
-    picture = painted(page, ".replay .map canvas")
-    assert painted(page, ".replay .map canvas") == picture
+    canvas = page.locator(".replay .map canvas")
+    picture = painted(canvas)
+    assert painted(canvas) == picture
     assert page.locator(".scrub").input_value() == at
 
 
@@ -149,11 +144,11 @@ def test_a_point_says_its_class_and_a_class_stands_out(page: Page) -> None:
     name = recording.about.classes[recording.labels[item]].replace("_", " ")
     expect(page.locator("#training-replay .told")).to_have_text(f"This point is a picture of the class: {name}")
     page.mouse.move(5, 5)
-    before = painted(page, ".replay .map canvas")
+    before = painted(canvas)
     kind = page.get_by_role("button", name="leopard")
     kind.click()
     expect(kind).to_have_attribute("aria-pressed", "true")
-    assert painted(page, ".replay .map canvas") != before
+    until(page, partial(painted, canvas), before.__ne__)
 
 
 def test_all_numbers_are_a_table_and_files(page: Page) -> None:
@@ -216,6 +211,11 @@ def test_nobody_is_shut_out_and_nothing_overflows(visit: Visit, path: str) -> No
 def test_where_motion_is_unwelcome_the_points_jump(page: Page) -> None:
     page.locator(".play").click()
     page.wait_for_function("document.querySelector('.scrub').value == 1")
-    first = painted(page, ".replay .map canvas")
-    assert painted(page, ".replay .map canvas") == first  # nothing moves between two moments
+    canvas, step = page.locator(".replay .map canvas"), page.locator(".scrub")
+
+    def twice() -> tuple[str, str, str, str]:
+        return step.input_value(), painted(canvas), painted(canvas), step.input_value()
+
+    _, first, second, _ = until(page, twice, lambda seen: seen[0] == seen[3])
+    assert first == second  # nothing moves between two steps
     page.locator(".play").click()

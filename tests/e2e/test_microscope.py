@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Visit
+from tests.e2e.walk import painted, until
 from ui.words import say
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -17,10 +19,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TOOL = "inspect_ctc"
 
 
-def painted(visit: Visit) -> str:
-    """The picture as it is."""
-    visit.page.wait_for_timeout(300)
-    return str(visit.page.locator(".microscope canvas.base").evaluate("canvas => canvas.toDataURL()"))
+def picture(visit: Visit, is_so: Callable[[str], bool]) -> str:
+    """The picture once it is so."""
+    canvas = visit.page.locator(".microscope canvas.base")
+    return until(visit.page, lambda: painted(canvas), is_so)
+
+
+def is_full(picture: str) -> bool:
+    """Whether there is more than paper."""
+    return len(picture) > 5000
 
 
 def told(visit: Visit) -> str:
@@ -60,8 +67,7 @@ def test_pointer_and_keys_tell_the_frame_they_are_at(visit: Visit) -> None:
 
 def test_the_picture_zooms_and_moves(visit: Visit) -> None:
     visit.open("CTC microscope", TOOL)
-    plot, whole = visit.page.locator(".microscope .plot"), painted(visit)
-    assert len(whole) > 5000
+    plot, whole = visit.page.locator(".microscope .plot"), picture(visit, is_full)
     box = plot.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + 100
@@ -70,39 +76,38 @@ def test_the_picture_zooms_and_moves(visit: Visit) -> None:
     visit.page.wait_for_timeout(500)  # or the wheel would go on scrolling
     for _ in range(8):
         visit.page.mouse.wheel(0, -100)
-    near = painted(visit)
-    assert near != whole
+    near = picture(visit, lambda now: now != whole)
     visit.page.mouse.move(x + 1, y)
     assert abs(frame(visit) - under) <= 1  # what is under the pointer stays there
     visit.page.mouse.down()
     visit.page.mouse.move(x + 120, y, steps=4)
     visit.page.mouse.up()
-    assert painted(visit) != near
+    picture(visit, lambda now: now != near)
     visit.page.mouse.move(x, y)
     assert frame(visit) < under
     plot.focus()
     visit.page.keyboard.press("0")
     visit.page.mouse.move(x, y)
-    assert painted(visit) == whole
+    picture(visit, lambda now: now == whole)
     visit.page.get_by_role("button", name=say("inspect_ctc.zoom_in")).click()
     visit.page.get_by_role("button", name=say("inspect_ctc.later")).click()
-    assert painted(visit) != whole
+    picture(visit, lambda now: now != whole)
     visit.page.get_by_role("button", name=say("inspect_ctc.whole")).click()
-    assert painted(visit) == whole
+    picture(visit, lambda now: now == whole)
     assert visit.complaints == []
 
 
 def test_all_tokens_can_be_shown(visit: Visit) -> None:
     visit.open("CTC microscope", TOOL)
     plot = visit.page.locator(".microscope .plot")
-    before = painted(visit)
+    before = picture(visit, is_full)
     switch = visit.page.get_by_label(re.compile(r"All \d+ tokens"))
     switch.check()
-    assert painted(visit) != before
+    picture(visit, lambda now: now != before)
     switch.uncheck()
-    assert painted(visit) == before
+    picture(visit, lambda now: now == before)
     visit.page.get_by_label(say("inspect_ctc.logarithmic")).check()
-    assert painted(visit) != before
+    picture(visit, lambda now: now != before)
     assert plot.get_attribute("role") == "slider"
 
 
@@ -124,8 +129,8 @@ def test_a_text_is_aligned_or_refused_and_the_numbers_are_kept(visit: Visit, tmp
     notice = visit.page.locator(f"#{TOOL}-result .notice")
     notice.wait_for()
     assert notice.inner_text() == say("inspect_ctc.unspellable", characters="ñ < >")
-    assert len(painted(visit)) > 5000
+    picture(visit, is_full)
     assert visit.page.locator(f"#{TOOL}-textgrid").count() == 0
     visit.clear(f"#{TOOL}-audio")
-    visit.page.locator(".microscope").wait_for(state="detached")
+    expect(visit.page.locator(".microscope")).to_have_count(0)
     assert visit.complaints == []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from playwright.sync_api import Locator, Page
+
+_Seen = TypeVar("_Seen")
+
+PATIENCE_SECONDS: Final = 60.0
 
 _TABS = "[role=tab][data-tab-id]"
 """Gradio's own; a widget may have others."""
@@ -55,6 +61,26 @@ def places(page: Page) -> Iterator[str]:
 def drawn(page: Page) -> None:
     """Wait until the page has drawn what was done to it: views draw once a frame, and fill opened tables after that."""
     page.evaluate(_DRAWN)
+
+
+def painted(canvas: Locator) -> str:
+    """A canvas as it is, as the address of a PNG."""
+    drawn(canvas.page)
+    return str(canvas.first.evaluate("(canvas) => canvas.toDataURL()"))
+
+
+def until(page: Page, look: Callable[[], _Seen], is_so: Callable[[_Seen], bool]) -> _Seen:
+    """What `look` sees once it is so: on a busy machine nobody knows how long that takes.
+
+    Raises:
+        AssertionError: it never is.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_so(seen := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f"after {PATIENCE_SECONDS:g} s it still is {str(seen)[:200]}")
+        page.wait_for_timeout(50)
+    return seen
 
 
 def settle(page: Page) -> None:

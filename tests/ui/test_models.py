@@ -221,14 +221,18 @@ def test_where_visitors_bring_nothing_there_are_no_fields_and_no_way_round_them(
 
 
 def test_unloading_frees_the_memory_and_says_when_it_cannot(service: Service) -> None:
-    tab = tab_of(service)
+    with gr.Blocks() as page:
+        tab = build(service)
+    [wired] = [one for one in page.fns.values() if one.name == "unload"]
     service.ask("classify_text", {"text": "a film"})
     said, _, memory, row, chooser, _ = tab.unload("sst2")
     assert (said, row.visible, chooser.choices) == ("", False, [])
     assert say("models.nothing_loaded") in memory
     stream = service.stream("continue_text", {"prompt": "so it goes"})
     next(stream)
-    assert "is at work now" in tab.unload("causal")[0]
+    refused = tab.unload("causal")
+    assert "is at work now" in refused[0]
+    assert len(wired.outputs) == len(refused)
     stream.close()
 
 
