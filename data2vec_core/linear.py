@@ -32,14 +32,12 @@ class Linear(nn.Linear):
         is_learning = torch.is_grad_enabled() and (hidden.requires_grad or self.weight.requires_grad)
         if (is_learning and not self.learns_by_onednn) or not suits_onednn(hidden, self.weight):
             product = F.linear(hidden, self.weight, self.bias)
-            return F.gelu(product) if gelu else product
-        rows = hidden.reshape(-1, self.in_features)
-        if is_learning:
-            product = _Product.apply(rows, self.weight, self.bias)
-            product = F.gelu(product) if gelu else product
         else:
-            product = multiply(rows, self.weight, self.bias, gelu=gelu)
-        return product.view(*hidden.shape[:-1], self.out_features)
+            rows, shape = hidden.reshape(-1, self.in_features), (*hidden.shape[:-1], self.out_features)
+            if not is_learning:
+                return multiply(rows, self.weight, self.bias, gelu=gelu).view(shape)
+            product = _Product.apply(rows, self.weight, self.bias).view(shape)
+        return F.gelu(product) if gelu else product
 
 
 def quicken_learning(model: nn.Module) -> None:

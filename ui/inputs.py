@@ -16,9 +16,7 @@ from typing import Any, ClassVar
 from gradio.utils import get_upload_folder, is_in_or_equal
 from PIL import Image
 
-from data2vec_core.processing.audio_errors import (
-    NotAudioError,
-)
+from data2vec_core.processing.audio_errors import NotAudioError
 from data2vec_core.processing.audio_io import audio_seconds, load_audio
 from data2vec_core.processing.image_io import load_image
 from data2vec_core.processing.samples import MODEL_RATE, Waveform
