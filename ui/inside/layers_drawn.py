@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from analysis.item_sets import ItemSet
     from analysis.layouts import Layout
 
-WITH_MEDIA = ("things", "photographs", "prompts")
-"""Sets whose pictures and clips lie here, to be shown for a point."""
-
 
 class Maps:
     """The layers of a pair's first side as maps of its items.
@@ -32,11 +29,11 @@ class Maps:
 
     def ready(self, pair: Pair, method: str) -> list[Layout]:
         """Maps of a method where they are kept already; else those that take no time."""
-        if self.has(pair, method):
+        if self._has(pair, method):
             return [self._store.get(key, lambda: None) for key in map_keys(pair, method)]
         return sections.pca_layouts(self._store, pair)
 
-    def has(self, pair: Pair, method: str) -> bool:
+    def _has(self, pair: Pair, method: str) -> bool:
         """Whether the maps of a slow method are kept."""
         keys = map_keys(pair, method)
         return method != "pca" and bool(keys) and all(key in self._store for key in keys)
@@ -44,7 +41,7 @@ class Maps:
     def each(self, pair: Pair, method: str) -> Iterator[tuple[list[Layout], str]]:
         """The maps of a method, and a word to the waiting: as often as one more is there. A layer begins where the one
         below lies, the first with PCA; the first UMAP of a running app may have to be compiled."""
-        if method == "pca" or self.has(pair, method):
+        if method == "pca" or self._has(pair, method):
             yield self.ready(pair, method), ""
             return
         from analysis.layouts import layout
@@ -66,13 +63,13 @@ class Maps:
             own: the visitor's items, where it is of these.
             note: a word to the waiting.
         """
-        from analysis.item_sets import item_set
+        from analysis.item_sets import LIVE_SETS, item_set
 
         thumbnails = ""
         if own is not None and pair.first.modality == "vision":
             pictures = own.sources["vision"]()
             thumbnails = layers_maps.sheet([pictures[place] for place in pair.first.index])
-        is_here = own is None and pair.first.items in WITH_MEDIA
+        is_here = own is None and pair.first.items in LIVE_SETS
         value = layers_maps.drawn(
             pair.first,
             layouts,
