@@ -133,8 +133,7 @@ function arrangeClasses() {
 
 function arrangeKey() {
   part(".key").replaceChildren(
-    keyEntry(STUDENT, "solid", phrases.student_key), keyEntry(TEACHER, "solid", phrases.teacher),
-    keyEntry(TARGET, "solid", phrases.target),
+    ...methodKey(),
     ...(shown[1] ? recordings().map((one, i) => keyEntry("currentColor", i ? "dashed" : "solid", one.title)) : []),
   );
 }
@@ -146,13 +145,13 @@ function draw() {
   frame = requestAnimationFrame(() => {
     frame = null;
     if (!main() || !part(".replay")?.clientWidth) return;
-    const look = lookOf();
+    const look = lookOf(), most = mostOf();
     parts(".side").forEach((side, i) => {
       const recording = known.get(shown[i]);
       if (!recording) return;
       drawMap(part(".map canvas", side), recording, look);
-      drawAttention(part(".gaze canvas", side), recording);
-      caption(side, recording);
+      drawAttention(part(".gaze canvas", side), recording, most);
+      caption(side, recording, most);
     });
     const figures = parts(".curves figure");
     curves().forEach((curve, i) => figures[i] && drawCurve(figures[i], curve, look));
@@ -165,11 +164,11 @@ const placeName = (recording, place) => (place
   ? fill(phrases.patch, { row: 1 + Math.floor((place - 1) / recording.grid[1]), column: 1 + ((place - 1) % recording.grid[1]) })
   : phrases.token);
 
-function caption(side, recording) {
+function caption(side, recording, most) {
   const at = momentOf(recording);
   part(".map figcaption", side).textContent = fill(phrases.map, { share: percent(recording.numbers.explained[at]) });
   part(".gaze figcaption", side).textContent =
-    `${fill(phrases.attention, { head: head + 1, place: placeName(recording, query) })} ${fill(phrases.peak, { peak: percent(mostOf()) })}`;
+    `${fill(phrases.attention, { head: head + 1, place: placeName(recording, query) })} ${fill(phrases.peak, { peak: percent(most) })}`;
 }
 
 function tell() {

@@ -58,8 +58,7 @@ function readOut(curve) {
   const values = recordingsOf(curve).map((recording) => {
     const own = curve.lines.map(([column]) => recording.numbers[column][momentOf(recording)]);
     if (curve.of === undefined) return [...own].reverse().map((value) => numberText(curve, value)).join(" / ");
-    const known = own.filter((value) => value !== null);
-    return known.length ? `${plain(Math.min(...known))} – ${plain(Math.max(...known))}` : "–";
+    return fromTo(own);
   });
   return values.join("  |  ");
 }
@@ -77,14 +76,4 @@ function fillTable() {
     recording.steps.forEach((step, at) => { table.tBodies[0].rows[at].dataset.step = step; });
     return table;
   }));
-}
-
-function columnName(column) {
-  const number = column.match(/\d+$/)?.[0], role = column.match(/(student|teacher)$/)?.[0];
-  const named = (name, kind) => `${phrases[name]}, ${fill(phrases[kind], { number })}`;
-  if (column.startsWith("cka")) return named("cka", "layer");
-  if (column.startsWith("distance")) return named("distance", "block");
-  if (role) return `${phrases[column.startsWith("knn") ? "knn" : "rank"]}, ${phrases[role]}`;
-  if (column.endsWith("spread")) return `${phrases.spread}, ${phrases[column.replace("_spread", "")]}`;
-  return phrases[column];
 }

@@ -96,9 +96,9 @@ function mostOf() {
   return most || 1;
 }
 
-function drawAttention(canvas, recording) {
+function drawAttention(canvas, recording, most) {
   const side = squareOf(canvas), context = sized(canvas, side, side), [rows, columns] = recording.grid;
-  const row = rowOf(recording), most = mostOf(), wide = side / columns, high = side / rows;
+  const row = rowOf(recording), wide = side / columns, high = side / rows;
   if (recording.image.complete) {
     context.filter = "grayscale(1) contrast(.8)";
     context.drawImage(recording.image, 0, 0, side, side);

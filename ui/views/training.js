@@ -69,8 +69,7 @@ function drawRange(figure, range, look) {
 function readOut(range) {
   const own = columnsOf(range, run).map(([column]) => run.columns[column].at(-1) ?? null);
   if (!range.prefix) return [...own].reverse().map((value) => (range.isShare ? percent(value) : plain(value))).join(" / ");
-  const known = finite(own);
-  return known.length ? `${plain(Math.min(...known))} – ${plain(Math.max(...known))}` : "–";
+  return fromTo(own);
 }
 
 function describe() {
@@ -78,8 +77,7 @@ function describe() {
   part(".progress .fill").style.width = `${(100 * step) / end}%`;
   part(".progress .at").textContent = count() ? fill(phrases.at, { step, seconds: Math.round(run.columns.seconds.at(-1)) }) : "";
   part(".key").replaceChildren(
-    keyEntry(STUDENT, "solid", phrases.student_key), keyEntry(TEACHER, "solid", phrases.teacher),
-    keyEntry(TARGET, "solid", phrases.target),
+    ...methodKey(),
     ...(run ? [keyEntry("currentColor", "solid", fill(phrases.this_run, run))] : []),
     ...(last ? [keyEntry("currentColor", "dashed", fill(phrases.last_run, last))] : []),
   );
@@ -87,16 +85,6 @@ function describe() {
   part(".csv").disabled = !count();
   part("details").hidden = !count();
   if (part("details").open) fillTable();
-}
-
-function columnName(column) {
-  const number = column.match(/\d+$/)?.[0], role = column.match(/(student|teacher)$/)?.[0];
-  const named = (name, kind) => `${phrases[name]}, ${fill(phrases[kind], { number })}`;
-  if (column.startsWith("cka")) return named("cka", "layer");
-  if (column.startsWith("distance")) return named("distance", "block");
-  if (role) return `${phrases[column.startsWith("knn") ? "knn" : "rank"]}, ${phrases[role]}`;
-  if (column.endsWith("spread")) return `${phrases.spread}, ${phrases[column.replace("_spread", "")]}`;
-  return phrases[column === "step" ? "steps" : column];
 }
 
 function fillTable() {

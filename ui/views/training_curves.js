@@ -15,6 +15,12 @@ const plain = (value) => (value === null ? "–" : Math.abs(value) >= 10 ? value
 const tauText = (value) => (value === null ? "–" : String(Number(value.toFixed(4))));
 const percent = (value) => (value === null ? "–" : fill(phrases.percent, { number: value > 0 && value < 0.01 ? (100 * value).toFixed(1) : Math.round(100 * value) }));
 
+// The least and the greatest of values of which some may be undefined.
+function fromTo(values) {
+  const known = finite(values);
+  return known.length ? `${plain(Math.min(...known))} – ${plain(Math.max(...known))}` : "–";
+}
+
 function sized(canvas, width, height) {
   const scale = window.devicePixelRatio || 1;
   canvas.style.width = `${width}px`;
@@ -136,6 +142,22 @@ function keyEntry(colour, kind, text) {
   sign.style.borderTop = `2.5px ${kind} ${colour}`;
   place.append(sign, made("span", "", text));
   return place;
+}
+
+const methodKey = () => [
+  keyEntry(STUDENT, "solid", phrases.student_key), keyEntry(TEACHER, "solid", phrases.teacher),
+  keyEntry(TARGET, "solid", phrases.target),
+];
+
+// What heads a column of numbers in a table.
+function columnName(column) {
+  const number = column.match(/\d+$/)?.[0], role = column.match(/(student|teacher)$/)?.[0];
+  const named = (name, kind) => `${phrases[name]}, ${fill(phrases[kind], { number })}`;
+  if (column.startsWith("cka")) return named("cka", "layer");
+  if (column.startsWith("distance")) return named("distance", "block");
+  if (role) return `${phrases[column.startsWith("knn") ? "knn" : "rank"]}, ${phrases[role]}`;
+  if (column.endsWith("spread")) return `${phrases.spread}, ${phrases[column.replace("_spread", "")]}`;
+  return phrases[column === "step" ? "steps" : column];
 }
 
 // Calls draw when the size or the theme changes, until the component is gone.
